@@ -1,0 +1,76 @@
+"""The command line: parses words, prints, and holds no logic. One file a command group."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import mvps
+from mvps.errors import MvpsError
+
+app = typer.Typer(
+    name="mvps",
+    help="Raw multi-light photographs to calibrated surface normals.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mvps {mvps.__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Start with: mvps normals RAW OUT --dry-run. Every command answers --help with examples."
+)
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks. May stand anywhere on the line.")
+    ] = False,
+) -> None:
+    """Raw multi-light photographs to calibrated surface normals."""
+
+
+def main() -> None:
+    """Entry point: a fault ends in one line and an exit code, never in a traceback."""
+    from mvps import console
+
+    debug = "--debug" in sys.argv
+    sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
+    _register()
+    try:
+        app(obj={"debug": debug})
+    except MvpsError as error:
+        if debug:
+            raise
+        console.error(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.error("interrupted; run the same command again")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        console.error(f"internal error ({error!r}); run again with --debug and report it")
+        sys.exit(1)
+
+
+def _register() -> None:
+    from mvps.cli import doctor, evaluate, normals
+
+    normals.register(app)
+    evaluate.register(app)
+    doctor.register(app)

@@ -1,0 +1,177 @@
+"""``mvps normals``: raw multi-light photographs to normal maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mvps.capture import Overrides
+    from mvps.pipeline.options import RunOptions
+    from mvps.pipeline.plan import Plan
+
+_HELP = """Solve every stack under RAW and write its maps under OUT, mirroring the tree.
+
+A stack is a folder of images, one a light, with a light description in it or above it:
+DiLiGenT text files, an RTI .lp file, or a rig.yml for many samples and views.
+
+[bold]Examples[/bold]
+
+  mvps normals raw out                      every stack, with the defaults
+
+  mvps normals raw out --dry-run            the plan and the checks, nothing else
+
+  mvps normals raw out --bits 12 --align left --dark dark.tif --flat 'flat/L{light:02d}.tif'
+
+  mvps normals raw out --roi 0,0,1024,768 --format png16 --quality
+
+Exit codes: 0 all done, 1 some stacks failed, 2 your input, 130 interrupted.
+"""
+
+_CAPTURE, _CORRECT, _SOLVE, _WRITE, _RUN = (
+    "Capture",
+    "Corrections",
+    "Solving",
+    "Writing",
+    "Running",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("normals", help=_HELP)(normals)
+
+
+def normals(
+    context: typer.Context,
+    raw: Annotated[Path, typer.Argument(help="Folder with the captures.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder for the maps.", show_default=False)],
+    lights: Annotated[
+        Path | None, typer.Option(help="Light file for every stack.", rich_help_panel=_CAPTURE)
+    ] = None,
+    lights_convention: Annotated[
+        str | None,
+        typer.Option(
+            help="Signs of the light file: opengl, directx or opencv.", rich_help_panel=_CAPTURE
+        ),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(help="Significant bits of a 16-bit sample: 10, 12, 14.", rich_help_panel=_CAPTURE),
+    ] = None,
+    align: Annotated[
+        str | None,
+        typer.Option(help="Where those bits stand: right or left.", rich_help_panel=_CAPTURE),
+    ] = None,
+    bayer: Annotated[
+        str | None,
+        typer.Option(help="Colour mosaic: rggb, bggr, grbg or gbrg.", rich_help_panel=_CAPTURE),
+    ] = None,
+    raw_packing: Annotated[
+        str | None,
+        typer.Option(
+            help="Headerless images: mono12packed, mono12p, u8, u16le or u16be.",
+            rich_help_panel=_CAPTURE,
+        ),
+    ] = None,
+    raw_size: Annotated[
+        str | None,
+        typer.Option(help="Their size, as 5472x3648.", rich_help_panel=_CAPTURE),
+    ] = None,
+    raw_offset: Annotated[
+        int, typer.Option(help="Bytes before their first sample.", rich_help_panel=_CAPTURE)
+    ] = 0,
+    roi: Annotated[
+        str | None, typer.Option(help="Solve x,y,w,h raw pixels only.", rich_help_panel=_CAPTURE)
+    ] = None,
+    bin: Annotated[
+        int, typer.Option(help="Average squares of N x N raw pixels.", rich_help_panel=_CAPTURE)
+    ] = 1,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(help="Refuse larger images before decoding.", rich_help_panel=_CAPTURE),
+    ] = None,
+    response: Annotated[
+        str | None,
+        typer.Option(
+            help="Curve to undo: linear, srgb, gamma=2.2 or a file.", rich_help_panel=_CORRECT
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Image, non-zero where wanted.", rich_help_panel=_CORRECT)
+    ] = None,
+    dark: Annotated[
+        Path | None, typer.Option(help="Frame with the shutter closed.", rich_help_panel=_CORRECT)
+    ] = None,
+    ambient: Annotated[
+        Path | None, typer.Option(help="Frame with the lights off.", rich_help_panel=_CORRECT)
+    ] = None,
+    flat: Annotated[
+        str | None,
+        typer.Option(
+            help="White target under each light; {light} stands for its number.",
+            rich_help_panel=_CORRECT,
+        ),
+    ] = None,
+    saturation: Annotated[
+        float | None,
+        typer.Option(
+            help="Fraction of full scale at which a sample is unusable.", rich_help_panel=_CORRECT
+        ),
+    ] = None,
+    black: Annotated[
+        float | None,
+        typer.Option(help="The same at the dark end.", rich_help_panel=_CORRECT),
+    ] = None,
+    grey: Annotated[
+        str,
+        typer.Option(
+            help="Grey from RGB: luminance, matlab (clamped) or channels (RGB albedo).",
+            rich_help_panel=_SOLVE,
+        ),
+    ] = "luminance",
+    device: Annotated[
+        str,
+        typer.Option(help="auto, cpu, reference, cuda or cuda:1.", rich_help_panel=_SOLVE),
+    ] = "auto",
+    format: Annotated[
+        str,
+        typer.Option(
+            help="Normal map: tiff, zstd, f32, png16, png8, jxl8, exr or npy.",
+            rich_help_panel=_WRITE,
+        ),
+    ] = "tiff",
+    albedo: Annotated[
+        str, typer.Option(help="Albedo map: f32, u16 or none.", rich_help_panel=_WRITE)
+    ] = "f32",
+    convention: Annotated[
+        str,
+        typer.Option(
+            help="Signs of the normals: opengl, directx (y down) or opencv (y down, z away).",
+            rich_help_panel=_WRITE,
+        ),
+    ] = "opengl",
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Also write quality.tif.", rich_help_panel=_WRITE)
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="Stacks at the same time; 0: one a core.", rich_help_panel=_RUN)
+    ] = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print plan and checks, then stop.", rich_help_panel=_RUN),
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=_RUN)
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel=_RUN)
+    ] = False,
+) -> None:
+    """Parse the words, plan, run, report."""
+    from mvps.cli.normals_run import Words, execute
+
+    words = Words(**{name: value for name, value in locals().items() if name in Words.names()})
+    raise typer.Exit(execute(words, debug=bool(context.obj and context.obj["debug"])))

@@ -1,0 +1,212 @@
+"""From the words of ``mvps normals`` to a finished run: plan, talk, progress, summary."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mvps import console
+from mvps.capture import Overrides
+from mvps.cli.progress import RunProgress, clock_text
+from mvps.errors import InputError
+from mvps.images.probe import DEFAULT_MAX_PIXELS
+from mvps.pipeline.options import RunOptions, parse_roi
+from mvps.pipeline.plan import Plan, make_plan
+from mvps.pipeline.record import StackResult
+from mvps.pipeline.run import run_plan
+from mvps.stereo import get_backend
+
+if TYPE_CHECKING:
+    from mvps.stereo import Backend
+
+SHOWN = 5  # stacks, warnings and failures listed before "and N more"
+_SIZE = re.compile(r"\s*(\d+)\s*[xX]\s*(\d+)\s*")
+
+
+@dataclass(frozen=True)
+class Words:
+    """The command line as it was typed."""
+
+    raw: Path
+    out: Path
+    lights: Path | None
+    lights_convention: str | None
+    bits: int | None
+    align: str | None
+    bayer: str | None
+    raw_packing: str | None
+    raw_size: str | None
+    raw_offset: int
+    roi: str | None
+    bin: int
+    max_pixels: int | None
+    response: str | None
+    mask: Path | None
+    dark: Path | None
+    ambient: Path | None
+    flat: str | None
+    saturation: float | None
+    black: float | None
+    grey: str
+    device: str
+    format: str
+    albedo: str
+    convention: str
+    quality: bool
+    workers: int
+    dry_run: bool
+    json: bool
+    verbose: bool
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """Names of all words."""
+        return frozenset(field.name for field in fields(cls))
+
+
+def execute(words: Words, *, debug: bool) -> int:
+    """Plan, run and report; the exit code."""
+    options = _options(words)
+    plan = make_plan(words.raw, words.out, _overrides(words), options)
+    if words.dry_run:
+        _show_plan(plan, words)
+        return _plan_code(plan)
+    if not plan.runnable:
+        _show_failures(plan, ())
+        if words.json:
+            console.print_json({"results": [], "failures": plan.as_dict()["failures"]})
+        return 2
+    backend = get_backend(options.device)
+    if not words.json:
+        _announce(plan, backend)
+    _show_plan_warnings(plan, words.verbose)
+    return _run(plan, backend, words, debug)
+
+
+def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
+    started = time.perf_counter()
+    results: list[StackResult] = []
+    told = {warning for planned in plan.runnable for warning in planned.warnings}
+    with RunProgress(plan) as progress:
+        for result in run_plan(plan, backend, progress.advance, debug=debug):
+            results.append(result)
+            progress.finish(result)
+            for warning in result.warnings:
+                if warning not in told:
+                    told.add(warning)
+                    progress.say_warning(warning)
+    seconds = time.perf_counter() - started
+    failed = tuple(result for result in results if result.status == "failed")
+    _show_failures(plan, failed)
+    done = [result for result in results if result.status == "done"]
+    if words.json:
+        console.print_json(_summary(plan, results, seconds))
+    else:
+        _show_summary(plan, done, len(failed) + len(plan.failures), seconds)
+    return 1 if failed or plan.failures else 0
+
+
+def _options(words: Words) -> RunOptions:
+    return RunOptions(
+        device=words.device,
+        grey=words.grey,
+        encoding=words.format,
+        albedo=words.albedo,
+        convention=words.convention,
+        roi=None if words.roi is None else parse_roi(words.roi),
+        bin=words.bin,
+        black=words.black,
+        saturation=words.saturation,
+        quality=words.quality,
+        max_pixels=DEFAULT_MAX_PIXELS if words.max_pixels is None else words.max_pixels,
+        workers=words.workers,
+    )
+
+
+def _show_plan(plan: Plan, words: Words) -> None:
+    if words.json:
+        console.print_json(plan.as_dict())
+        return
+    shown = plan.stacks if words.verbose else plan.stacks[:SHOWN]
+    for planned in shown:
+        lights = planned.stack.lights.source
+        console.stdout().print(
+            f"{planned.stack.name}: {len(planned.stack.images)} lights from {lights}, "
+            f"{planned.width}x{planned.height} -> {planned.folder}",
+            markup=False,
+        )
+    _and_more(len(plan.stacks) - len(shown), "stacks; -v lists them")
+    _show_plan_warnings(plan, words.verbose)
+    _show_failures(plan, ())
+    console.say(
+        f"{len(plan.runnable)} of {_count(len(plan.stacks) + len(plan.faults), 'stack')} can be "
+        f"solved, about {clock_text(plan.estimated_seconds())} on {plan.workers} workers; "
+        "dry run, nothing was written"
+    )
+
+
+def _plan_code(plan: Plan) -> int:
+    if not plan.runnable:
+        return 2
+    return 1 if plan.failures else 0
+
+
+def _announce(plan: Plan, backend: Backend) -> None:
+    lights = sorted({len(planned.stack.images) for planned in plan.runnable})
+    many = str(lights[0]) if len(lights) == 1 else f"{lights[0]} to {lights[-1]}"
+    console.say(
+        f"{_count(len(plan.runnable), 'stack')} of {many} lights, {backend.name}, "
+        f"about {clock_text(plan.estimated_seconds())} on {_count(plan.workers, 'worker')}"
+    )
+
+
+def _show_plan_warnings(plan: Plan, verbose: bool) -> None:
+    warnings = [warning for planned in plan.stacks for warning in planned.warnings]
+    shown = warnings if verbose else warnings[:SHOWN]
+    for warning in shown:
+        console.warn(warning)
+    _and_more(len(warnings) - len(shown), "warnings; -v lists them")
+
+
+def _show_failures(plan: Plan, failed: tuple[StackResult, ...]) -> None:
+    for fault in plan.failures:
+        console.error(fault.message)
+    for result in failed:
+        console.error(result.error)
+
+
+def _summary(plan: Plan, results: list[StackResult], seconds: float) -> dict[str, Any]:
+    return {
+        "out": str(plan.out),
+        "seconds": round(seconds, 3),
+        "results": [result.as_dict() for result in results],
+        "failures": plan.as_dict()["failures"]
+        + [{"stack": r.stack, "error": r.error} for r in results if r.status == "failed"],
+    }
+
+
+def _show_summary(plan: Plan, done: list[StackResult], failures: int, seconds: float) -> None:
+    megapixels = sum(result.raw_pixels for result in done) / 1e6
+    pixels = sum(result.pixels for result in done)
+    valid = sum(result.valid for result in done)
+    text = f"{_count(len(done), 'stack')} done in {clock_text(seconds)}"
+    if done:
+        text += f" ({megapixels / max(seconds, 1e-9):.0f} MP/s), {valid / pixels:.1%} valid normals"
+    if failures:
+        text += f", {failures} failed"
+    console.say(text)
+    if done:
+        look = done[0].folder / "preview.png"
+        console.say(f"maps under {plan.out}; look at {look}")
+
+
+def _and_more(count: int, what: str) -> None:
+    if count > 0:
+        console.say(f"and {count} more {what}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,91 @@
+"""The progress of a run: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mvps import console
+from mvps.pipeline.plan import Plan
+from mvps.pipeline.record import StackResult
+
+LINE_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class RunProgress:
+    """Stacks done, raw megapixels a second and time left."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._stacks = len(plan.runnable)
+        self._done = 0
+        self._total = sum(planned.raw_pixels for planned in plan.runnable)
+        self._pixels = 0
+        self._lock = threading.Lock()
+        self._started = self._spoken = time.perf_counter()
+        self._bar = Progress(
+            TextColumn("{task.fields[stacks]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[rate]:>5.0f} MP/s"),
+            TimeRemainingColumn(compact=True),
+            console=console.stderr(),
+            disable=not console.stderr().is_terminal,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._bar.add_task("", total=self._total, stacks=self._text(), rate=0.0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, _stack: str, raw_pixels: int) -> None:
+        """Count raw pixels; called from worker threads."""
+        with self._lock:
+            self._pixels += raw_pixels
+            rate = self._pixels / 1e6 / max(time.perf_counter() - self._started, 1e-9)
+        self._bar.update(self._task, advance=raw_pixels, rate=rate)
+
+    def finish(self, result: StackResult) -> None:
+        """Count a stack; off a terminal, say so from time to time."""
+        self._done += 1
+        self._bar.update(self._task, stacks=self._text())
+        now = time.perf_counter()
+        if not self._bar.disable and self._bar.live.is_started:
+            return
+        if now - self._spoken >= LINE_EVERY and self._done < self._stacks:
+            self._spoken = now
+            elapsed = now - self._started
+            rate = self._pixels / 1e6 / elapsed
+            left = elapsed * (self._total - self._pixels) / max(self._pixels, 1)
+            console.say(f"{self._text()}, {rate:.0f} MP/s, {clock_text(left)} left")
+
+    def say_warning(self, text: str) -> None:
+        """A warning that appears above the bar."""
+        console.warn(text)
+
+    def _text(self) -> str:
+        return f"{self._done}/{self._stacks} stacks"
+
+
+def clock_text(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 20 s`` or ``5 h 02 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if minutes < 10 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

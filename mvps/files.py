@@ -1,0 +1,99 @@
+"""Names, digests and atomic writes: how mvps treats the file system."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mvps.errors import InputError
+
+MAX_TEXT_BYTES = 16 << 20
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that puts ``2.png`` before ``10.png``; case decides only between equals."""
+    return tuple(
+        (0, int(part), part) if part.isdigit() else (1, 0, part.casefold())
+        for part in _DIGITS.split(name)
+        if part
+    ) + ((2, 0, name),)
+
+
+def read_text(path: Path) -> str:
+    """Whole text file as UTF-8 (with or without a BOM), line ends as ``\\n``.
+
+    Raises
+    ------
+    InputError
+        The file is missing, a folder, larger than 16 MiB or not text.
+    """
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise InputError(path, "larger than 16 MiB, so not a text file of this kind")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(path, "no such file", "check the name") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def temporary_name(final: Path) -> Path:
+    """Hidden name beside ``final``, unique to this process and thread."""
+    return final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident():x}.part")
+
+
+@contextlib.contextmanager
+def atomic_path(final: Path) -> Iterator[Path]:
+    """Temporary path that takes the final name when the block succeeds and vanishes when it fails.
+
+    A file never bears its final name half-written; the data reach the disk before the name does.
+    """
+    temporary = temporary_name(final)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically; refuses NaN, which is not JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line in a single write, so that concurrent writers never interleave."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.write(descriptor, (line + "\n").encode("utf-8"))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The run: from a folder of captures to a tree of maps, stack by stack, strip by strip."""

@@ -1,0 +1,113 @@
+"""What a run is asked to do: frozen, validated and serialisable, so that a plan can travel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mvps.errors import InputError
+from mvps.frames import CONVENTIONS
+from mvps.images.encodings import NORMAL_ENCODINGS
+from mvps.images.probe import DEFAULT_MAX_PIXELS
+
+STRIP_ROWS = 64
+GREY_MODES = ("luminance", "matlab", "channels")
+ALBEDO_FORMATS = ("f32", "u16", "none")
+_ROI = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rectangle of raw pixels: ``x`` and ``y`` of its upper left pixel, width and height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def parse_roi(text: str) -> Window:
+    """``x,y,w,h`` in raw pixels.
+
+    Raises
+    ------
+    InputError
+        Not four whole numbers, or an empty rectangle.
+    """
+    match = _ROI.fullmatch(text)
+    if match is None:
+        raise InputError("--roi", f"{text!r} is not x,y,w,h in whole pixels", "e.g. 0,0,1024,768")
+    window = Window(*(int(group) for group in match.groups()))
+    if window.width == 0 or window.height == 0:
+        raise InputError("--roi", f"{text!r} is empty", "give a width and a height above zero")
+    return window
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of ``mvps normals`` that hold for every stack.
+
+    Attributes
+    ----------
+    device : ``auto``, ``cpu``, ``reference``, ``numpy``, ``cuda`` or ``cuda:1``
+    solver : ``ls``, least squares over all lights (Woodham)
+    grey : how RGB becomes one number, see :func:`mvps.stereo.prepare`
+    encoding : of the normal map, a key of ``NORMAL_ENCODINGS``
+    albedo : ``f32``, ``u16`` (scaled, the scale is recorded) or ``none``
+    convention : signs of the written normals
+    roi : part of the raw image to solve, in raw pixels
+    bin : edge of the square of raw pixels that is averaged into one
+    black, saturation : fractions of full scale; samples at or beyond them are not usable, and a
+        pixel with fewer than three usable lights is invalid
+    quality : write ``quality.tif``
+    max_pixels : refuse images above this size before decoding
+    workers : stacks solved at the same time; 0 means one a core
+    """
+
+    device: str = "auto"
+    solver: str = "ls"
+    grey: str = "luminance"
+    encoding: str = "tiff"
+    albedo: str = "f32"
+    convention: str = "opengl"
+    roi: Window | None = None
+    bin: int = 1
+    black: float | None = None
+    saturation: float | None = None
+    quality: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("--grey", self.grey, GREY_MODES)
+        _one_of("--solver", self.solver, ("ls",))
+        _one_of("--format", self.encoding, tuple(NORMAL_ENCODINGS))
+        _one_of("--albedo", self.albedo, ALBEDO_FORMATS)
+        _one_of("--convention", self.convention, tuple(CONVENTIONS))
+        if self.bin < 1:
+            raise InputError("--bin", f"{self.bin} is below 1", "1 keeps every pixel")
+        if self.max_pixels < 1:
+            raise InputError("--max-pixels", f"{self.max_pixels} is below 1")
+        if self.workers < 0:
+            raise InputError("--workers", f"{self.workers} is negative", "0 means one a core")
+        black = 0.0 if self.black is None else self.black
+        saturation = 1.0 if self.saturation is None else self.saturation
+        for name, value in (("--black", black), ("--saturation", saturation)):
+            if not 0.0 <= value <= 1.0:
+                raise InputError(name, f"{value} is not a fraction of full scale", "0 to 1")
+        if not black < saturation:
+            raise InputError("--black", f"{black} is not below --saturation {saturation}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    from difflib import get_close_matches
+
+    if value not in allowed:
+        near = get_close_matches(value, allowed, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else ""
+        raise InputError(option, f"{value!r} is none of {', '.join(allowed)}", hint)

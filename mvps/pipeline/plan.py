@@ -1,0 +1,190 @@
+"""The plan: every stack that will be solved, what speaks against it, and how long it may take."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mvps.capture import Fault, Finding, Overrides, Stack, discover, inspect
+from mvps.errors import InputError, MvpsError
+from mvps.pipeline.options import RunOptions, Window
+
+# CPU milliseconds for 20 megapixels on one core, 8-bit and 16-bit grey; only for the estimate.
+_DECODE_MS = {
+    ("tiff", "none"): (5, 6),
+    ("tiff", "zstd"): (38, 72),
+    ("tiff", "deflate"): (64, 135),
+    ("tiff", "lzw"): (92, 160),
+    ("png", ""): (155, 373),
+    ("bmp", ""): (9, 9),
+    ("jpeg", ""): (110, 110),
+    ("npy", ""): (5, 6),
+    ("raw", ""): (5, 30),
+}
+_ENCODE_MS = {
+    "tiff": 60,
+    "zstd": 250,
+    "f32": 80,
+    "png16": 2500,
+    "png8": 1300,
+    "jxl8": 150,
+    "exr": 1450,
+    "npy": 80,
+}
+_SOLVE_MS = 60
+_MEGAPIXELS = 20.0
+
+
+@dataclass(frozen=True)
+class PlannedStack:
+    """One stack, the folder that its maps go to, and what the checks found.
+
+    Attributes
+    ----------
+    window : the part of the raw image that is solved, in raw pixels
+    width, height : of the maps, after region of interest and binning
+    """
+
+    stack: Stack
+    folder: Path
+    findings: tuple[Finding, ...]
+    window: Window
+    width: int
+    height: int
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Messages that forbid solving this stack."""
+        return tuple(f.message for f in self.findings if f.level == "error")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Messages that make the result poor."""
+        return tuple(f.message for f in self.findings if f.level == "warning")
+
+    @property
+    def raw_pixels(self) -> int:
+        """Raw pixels read for this stack, over all lights."""
+        return self.window.width * self.window.height * len(self.stack.images)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run will do."""
+
+    root: Path
+    out: Path
+    options: RunOptions
+    stacks: tuple[PlannedStack, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def runnable(self) -> tuple[PlannedStack, ...]:
+        """Stacks without an error."""
+        return tuple(planned for planned in self.stacks if not planned.errors)
+
+    @property
+    def failures(self) -> tuple[Fault, ...]:
+        """Stacks that cannot be solved, with the first reason each."""
+        refused = (Fault(p.stack.name, p.errors[0]) for p in self.stacks if p.errors)
+        return (*self.faults, *refused)
+
+    @property
+    def workers(self) -> int:
+        """Stacks solved at the same time."""
+        wanted = self.options.workers or cores()
+        return max(1, min(wanted, len(self.runnable)))
+
+    def estimated_seconds(self) -> float:
+        """Rough wall time, from the pixels, their formats and the encoding."""
+        return sum(_stack_ms(p, self.options) for p in self.runnable) / 1000 / self.workers
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types, for ``--dry-run --json``."""
+        return {
+            "raw": str(self.root),
+            "out": str(self.out),
+            "options": self.options.as_dict(),
+            "workers": self.workers,
+            "estimated_seconds": round(self.estimated_seconds(), 1),
+            "stacks": [_describe(planned) for planned in self.stacks],
+            "failures": [{"stack": f.stack, "error": f.message} for f in self.failures],
+        }
+
+
+def make_plan(root: Path, out: Path, overrides: Overrides, options: RunOptions) -> Plan:
+    """Find the stacks under ``root`` and run every check that needs no pixel.
+
+    Raises
+    ------
+    InputError
+        Nothing is recognised under ``root``, or ``out`` would overwrite the capture.
+    """
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "no such folder"
+        raise InputError(root, what, "give the folder that holds the captures")
+    if out.resolve() == root.resolve():
+        raise InputError(out, "is the capture itself", "write the maps to another folder")
+    if out.exists() and not out.is_dir():
+        raise InputError(out, "is a file", "name a folder for the maps")
+    found = discover(root, overrides)
+    with ThreadPoolExecutor() as pool:
+        planned = tuple(pool.map(partial(_plan_stack, out=out, options=options), found.stacks))
+    faults = found.faults + tuple(p for p in planned if isinstance(p, Fault))
+    stacks = tuple(p for p in planned if isinstance(p, PlannedStack))
+    return Plan(root, out, options, stacks, faults)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | Fault:
+    try:
+        inspected, findings = inspect(stack, options.max_pixels)
+    except MvpsError as error:
+        return Fault(stack.name, str(error))
+    if not inspected.infos:
+        return PlannedStack(inspected, out / stack.name, findings, Window(0, 0, 0, 0), 0, 0)
+    full = Window(0, 0, inspected.infos[0].width, inspected.infos[0].height)
+    window = options.roi or full
+    if window.x + window.width > full.width or window.y + window.height > full.height:
+        size = f"{full.width}x{full.height}"
+        return Fault(stack.name, f"--roi: reaches beyond the {size} images of {stack.name}")
+    width, height = window.width // options.bin, window.height // options.bin
+    if width == 0 or height == 0:
+        return Fault(stack.name, f"--bin: {options.bin} is larger than the image of {stack.name}")
+    return PlannedStack(inspected, out / stack.name, findings, window, width, height)
+
+
+def _stack_ms(planned: PlannedStack, options: RunOptions) -> float:
+    info = planned.stack.infos[0]
+    pair = _DECODE_MS.get((info.format, info.compression if info.format == "tiff" else ""))
+    decode = (pair or (100, 200))[info.dtype.itemsize > 1] * info.channels
+    raw = planned.raw_pixels / 1e6 / _MEGAPIXELS
+    maps = planned.width * planned.height / 1e6 / _MEGAPIXELS
+    return decode * raw + (_SOLVE_MS + _ENCODE_MS[options.encoding]) * maps
+
+
+def _describe(planned: PlannedStack) -> dict[str, Any]:
+    stack = planned.stack
+    return {
+        "stack": stack.name,
+        "layout": stack.layout,
+        "lights": len(stack.images),
+        "light_source": stack.lights.source,
+        "images": [str(ref.path) for ref in stack.images],
+        "width": planned.width,
+        "height": planned.height,
+        "format": stack.infos[0].format if stack.infos else None,
+        "samples": stack.sample_format.describe(stack.infos[0]) if stack.infos else None,
+        "errors": list(planned.errors),
+        "warnings": list(planned.warnings),
+    }

@@ -1,0 +1,201 @@
+"""What a stack leaves behind beside its maps: ``stack.json`` and its line in the manifest."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mvps
+from mvps.capture import Stack
+from mvps.files import append_line, sha256_file, write_json
+from mvps.pipeline.plan import Plan, PlannedStack
+from mvps.pipeline.sampling import SampleStatistics
+from mvps.pipeline.sink import RECORD
+
+SCHEMA = 1
+MANIFEST = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class StackResult:
+    """How one stack ended.
+
+    Attributes
+    ----------
+    status : ``done`` or ``failed``
+    error : the one line that says why it failed, else empty
+    pixels, valid : of the maps; those with a normal
+    raw_pixels : read over all lights
+    """
+
+    stack: str
+    folder: Path
+    status: str
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    pixels: int = 0
+    valid: int = 0
+    raw_pixels: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types, as in the manifest."""
+        return {
+            "stack": self.stack,
+            "folder": str(self.folder),
+            "status": self.status,
+            "error": self.error,
+            "warnings": list(self.warnings),
+            "seconds": round(self.seconds, 3),
+            "pixels": self.pixels,
+            "valid": self.valid,
+        }
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the strips of one stack added up to.
+
+    Attributes
+    ----------
+    masked : pixels outside the mask
+    valid : pixels with a normal; the rest inside the mask is degenerate
+    albedo_sum, residual_square_sum : over valid pixels, float64
+    """
+
+    pixels: int
+    masked: int
+    valid: int
+    albedo_sum: float
+    residual_square_sum: float | None
+    statistics: SampleStatistics
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        count = max(self.valid, 1)
+        squares = self.residual_square_sum
+        return {
+            "pixels": self.pixels,
+            "valid": self.valid,
+            "masked": self.masked,
+            "degenerate": self.pixels - self.masked - self.valid,
+            "mean_albedo": self.albedo_sum / count,
+            "residual_rms": None if squares is None else float(np.sqrt(squares / count)),
+            "saturated_share": self.statistics.saturated_share,
+            "black_share": self.statistics.black_share,
+            "shares_from": "one row in 64 of every image",
+        }
+
+
+def write_record(
+    planned: PlannedStack,
+    plan: Plan,
+    figures: Figures,
+    *,
+    device: dict[str, Any],
+    outputs: dict[str, Any],
+    warnings: tuple[str, ...],
+    timings: dict[str, float],
+) -> None:
+    """Write ``stack.json``, the last act of a complete stack."""
+    stack = planned.stack
+    info = stack.infos[0]
+    record = {
+        "schema": SCHEMA,
+        "stack": stack.name,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "frame": "camera",
+        "frame_axes": "x right, y up, z towards the camera, then the signs of the convention",
+        "convention": plan.options.convention,
+        "inputs": _inputs(stack),
+        "layout": stack.layout,
+        "lights": _lights(stack),
+        "camera": _camera(stack),
+        "samples": {
+            "format": info.format,
+            "container_bits": info.dtype.itemsize * 8,
+            "channels": info.channels,
+            "meaning": stack.sample_format.describe(info),
+            "white": stack.sample_format.white(info),
+            "response": stack.response,
+            "bayer": stack.bayer,
+        },
+        "size": {"width": planned.width, "height": planned.height},
+        "options": plan.options.as_dict(),
+        "outputs": outputs,
+        "figures": figures.as_dict(),
+        "warnings": list(warnings),
+        "device": device,
+        "versions": versions(),
+        "timings": {name: round(seconds, 4) for name, seconds in timings.items()},
+    }
+    write_json(planned.folder / RECORD, record)
+
+
+def append_manifest(out: Path, result: StackResult) -> None:
+    """One line a complete stack; the last line of a stack counts."""
+    line = result.as_dict() | {"folder": _relative(result.folder, out)}
+    append_line(out / MANIFEST, json.dumps(line, ensure_ascii=False))
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of everything that touches a pixel."""
+    packages = ("numpy", "opencv-python-headless", "tifffile", "imagecodecs")
+    found = {"mvps": mvps.__version__, "python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def _inputs(stack: Stack) -> list[dict[str, Any]]:
+    roles: list[tuple[str, Path, int]] = [("light", r.path, r.page) for r in stack.images]
+    roles += [("flat", ref.path, ref.page) for ref in stack.flats]
+    single = {"mask": stack.mask, "dark": stack.dark, "ambient": stack.ambient}
+    roles += [(role, path, 0) for role, path in single.items() if path is not None]
+    digests: dict[Path, str] = {}
+    for _, path, _ in roles:
+        if path not in digests:
+            digests[path] = sha256_file(path)
+    return [
+        {
+            "role": role,
+            "path": str(path),
+            "page": page,
+            "bytes": path.stat().st_size,
+            "sha256": digests[path],
+        }
+        for role, path, page in roles
+    ]
+
+
+def _lights(stack: Stack) -> dict[str, Any]:
+    singular = np.linalg.svd(stack.lights.directions, compute_uv=False)
+    return {
+        "source": stack.lights.source,
+        "directions": stack.lights.directions.tolist(),
+        "intensities": stack.lights.intensities.tolist(),
+        "condition": float(singular[0] / singular[-1]),
+    }
+
+
+def _camera(stack: Stack) -> dict[str, Any] | None:
+    camera = stack.camera
+    if camera is None:
+        return None
+    return {"path": str(camera.source.path), "sha256": camera.source.sha256, "applied": "no"}
+
+
+def _relative(folder: Path, out: Path) -> str:
+    return folder.relative_to(out).as_posix() if folder.is_relative_to(out) else str(folder)

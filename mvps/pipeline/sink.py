@@ -1,0 +1,154 @@
+"""The writing end of a run: the maps of one stack, under temporary names until all are complete."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mvps
+from mvps.errors import InputError
+from mvps.files import temporary_name
+from mvps.images.encodings import NORMAL_ENCODINGS
+from mvps.images.maps import open_normals_writer, open_plane_writer
+from mvps.images.preview import PreviewAccumulator, write_png
+from mvps.pipeline.options import RunOptions
+from mvps.stereo import Problem, StripOut
+
+RECORD = "stack.json"
+
+
+class MapSink:
+    """Writers for every map of one stack.
+
+    Parameters
+    ----------
+    folder : receives the maps; made where it is missing
+    width, height : of the maps
+    problem : decides the number of albedo planes
+    white : value of a full-scale sample, for the scale of a uint16 albedo
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        size: tuple[int, int],
+        problem: Problem,
+        white: float,
+        options: RunOptions,
+    ) -> None:
+        width, height = size
+        self.folder = folder
+        self._width = width
+        self._albedo_scale: float | None = None
+        self._writers: dict[Path, Any] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(folder, f"cannot be made ({error.strerror})") from None
+        try:
+            self._open(width, height, problem, white, options)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _open(
+        self, width: int, height: int, problem: Problem, white: float, options: RunOptions
+    ) -> None:
+        normals = self.folder / f"normals{NORMAL_ENCODINGS[options.encoding].suffix}"
+        self._normals = self._writers[normals] = open_normals_writer(
+            temporary_name(normals),
+            options.encoding,
+            width,
+            height,
+            convention=options.convention,
+            description=_describe("surface normals, n = v / max * 2 - 1, invalid pixels 0 0 0"),
+        )
+        self._albedo = None
+        if options.albedo != "none":
+            if options.albedo == "u16":
+                self._albedo_scale = _albedo_bound(problem, white) / np.iinfo(np.uint16).max
+            self._albedo = self._plane(
+                self.folder / "albedo.tif",
+                (width, height, 3 if problem.mode == "channels" else 1),
+                np.uint16 if self._albedo_scale else np.float32,
+                _describe("albedo = value * scale", scale=self._albedo_scale or 1.0),
+            )
+        self._quality = None
+        if options.quality:
+            self._quality = self._plane(
+                self.folder / "quality.tif",
+                (width, height, 2),
+                np.float32,
+                _describe("plane 0: residual RMS in albedo units; plane 1: lights used"),
+            )
+        self._preview = PreviewAccumulator(width, height)
+
+    def _plane(self, path: Path, size: tuple[int, int, int], dtype: Any, description: str) -> Any:
+        width, height, channels = size
+        writer = open_plane_writer(
+            temporary_name(path), width, height, channels, np.dtype(dtype), description
+        )
+        self._writers[path] = writer
+        return writer
+
+    @property
+    def albedo_scale(self) -> float:
+        """Albedo of one step of ``albedo.tif``; 1 for float32."""
+        return self._albedo_scale or 1.0
+
+    def write(self, out: StripOut, rows: int) -> None:
+        """Append ``rows`` solved rows to every map."""
+        shape = (rows, self._width)
+        normals, valid = out.normals.reshape(*shape, 3), out.valid.reshape(shape)
+        self._normals.write_rows(normals, valid)
+        self._preview.add_rows(normals, valid)
+        if self._albedo is not None:
+            self._albedo.write_rows(self._encode_albedo(out.albedo).reshape(*shape, -1))
+        if self._quality is not None and out.residual is not None and out.used is not None:
+            planes = np.stack([out.residual, out.used.astype(np.float32)], axis=-1)
+            self._quality.write_rows(planes.reshape(*shape, 2))
+
+    def _encode_albedo(self, albedo: NDArray[np.float32]) -> NDArray[Any]:
+        if self._albedo_scale is None:
+            return albedo
+        steps = np.rint(albedo * np.float32(1 / self._albedo_scale))
+        return np.clip(steps, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+
+    def commit(self) -> list[str]:
+        """Finish every map, give each its final name, drop maps of an earlier run; their names."""
+        preview = self.folder / "preview.png"
+        for writer in self._writers.values():
+            writer.finish()
+        write_png(temporary_name(preview), self._preview.finish())
+        finals = [*self._writers, preview]
+        # The record vouches for the maps, so it goes first and comes back last.
+        (self.folder / RECORD).unlink(missing_ok=True)
+        for final in finals:
+            temporary_name(final).replace(final)
+        stale = {f"normals{encoding.suffix}" for encoding in NORMAL_ENCODINGS.values()}
+        for name in stale | {"albedo.tif", "quality.tif"}:
+            if self.folder / name not in finals:
+                (self.folder / name).unlink(missing_ok=True)
+        self._writers = {}
+        return [final.name for final in finals]
+
+    def abort(self) -> None:
+        """Remove everything that this sink began."""
+        for writer in self._writers.values():
+            writer.abort()
+        self._writers = {}
+        temporary_name(self.folder / "preview.png").unlink(missing_ok=True)
+
+
+def _albedo_bound(problem: Problem, white: float) -> float:
+    """Largest |g| that samples between 0 and ``white`` can give."""
+    full = np.minimum(problem.gain.sum(axis=1) * white, problem.clamp)
+    return float(np.linalg.norm(np.abs(problem.pinv) @ full))
+
+
+def _describe(content: str, **more: Any) -> str:
+    return json.dumps({"mvps": mvps.__version__, "content": content, **more})

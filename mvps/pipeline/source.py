@@ -1,0 +1,156 @@
+"""The reading end of a run: strips of every light of one stack, windowed, corrected and binned.
+
+Samples stay in the integers of the file wherever no correction asks for more, because those are
+the fewest bytes and the solver reads them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mvps.capture import Stack
+from mvps.images import ImageRef
+from mvps.pipeline.corrected import Corrector
+from mvps.pipeline.options import STRIP_ROWS, RunOptions, Window
+from mvps.pipeline.sampling import SampleStatistics
+from mvps.pipeline.windowed import WindowedRows, bin_all
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The next rows of the maps.
+
+    Attributes
+    ----------
+    rows : number of rows
+    raw_pixels : raw pixels that were read for them, over all lights
+    samples : (K, N) or (K, N, 3) raw samples or corrected float32, N = rows times width
+    mask : (N,) uint8, zero where no normal can or shall be, or None
+    wanted : pixels inside the user's mask, None without one
+    used : (N,) uint8 usable lights where correction hides the raw samples from the solver, or None
+    """
+
+    rows: int
+    raw_pixels: int
+    samples: NDArray[Any]
+    mask: NDArray[np.uint8] | None
+    wanted: int | None
+    used: NDArray[np.uint8] | None
+
+
+class StripSource:
+    """Strips of one stack, in order from the top; a context manager that closes its files.
+
+    Parameters
+    ----------
+    stack : inspected stack
+    window : part of the raw images to read
+    options : binning and sample limits are taken from here
+    pool : reads the lights side by side where given
+
+    Attributes
+    ----------
+    width : of a strip, after binning
+    white : value of a full-scale sample of ``Strip.samples``
+    dtype, channels : of ``Strip.samples``
+    low, high : sample limits that the solver has to apply, -inf and inf where it has none
+    statistics : shares and bits of the raw samples read so far
+
+    Raises
+    ------
+    ImageError
+        A file cannot be opened or decoded.
+    """
+
+    def __init__(
+        self, stack: Stack, window: Window, options: RunOptions, pool: Executor | None = None
+    ) -> None:
+        self.white = stack.sample_format.white(stack.infos[0])
+        self.statistics = SampleStatistics(self.white)
+        self.width = window.width // options.bin
+        self._height = window.height // options.bin
+        self._bin = options.bin
+        self._pool = pool
+        with ExitStack() as opening:
+
+            def rows(ref: ImageRef, bayer: str | None) -> WindowedRows:
+                opened = WindowedRows.open(ref, window, bayer, options.max_pixels)
+                return opening.enter_context(closing(opened))
+
+            self._lights = [rows(ref, stack.bayer) for ref in stack.images]
+            self._mask = rows(ImageRef(stack.mask), None) if stack.mask else None
+            low = -np.inf if options.black is None else options.black * self.white
+            high = np.inf if options.saturation is None else options.saturation * self.white
+            self._corrector = Corrector.for_stack(
+                stack, self.white, window, options, (low, high), lambda ref: rows(ref, stack.bayer)
+            )
+            self._files = opening.pop_all()
+        info = self._lights[0].info
+        self.channels = info.channels
+        self.dtype = np.dtype(np.float32) if self._corrector else info.dtype
+        self.low, self.high = (-np.inf, np.inf) if self._corrector else (low, high)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._files.close()
+
+    def strips(self) -> Iterator[Strip]:
+        """Strips from top to bottom; each one's arrays are overwritten by the next."""
+        channels = () if self.channels == 1 else (self.channels,)
+        shape = (len(self._lights), STRIP_ROWS * self.width, *channels)
+        block = np.empty(shape, self.dtype)
+        for row in range(0, self._height, STRIP_ROWS):
+            rows = min(STRIP_ROWS, self._height - row)
+            yield self._strip(row, rows, block)
+
+    def _strip(self, row: int, rows: int, block: NDArray[Any]) -> Strip:
+        y0, y1 = row * self._bin, (row + rows) * self._bin
+        count = rows * self.width
+        samples = block[:, :count]
+        mask, wanted = self._mask_rows(y0, y1), None
+        if mask is not None:
+            wanted = int(np.count_nonzero(mask))
+        if self._corrector is not None:
+            self._corrector.begin(y0, y1)
+
+        def fill(k: int) -> NDArray[Any]:
+            out = samples[k].reshape(rows, self.width, *samples.shape[2:])
+            if self._corrector is not None:
+                return self._corrector.fill(k, self._lights[k], y0, y1, out)
+            self._lights[k].read(y0, y1, out)
+            return out[0]
+
+        lights = range(len(self._lights))
+        first_rows = list(self._pool.map(fill, lights) if self._pool else map(fill, lights))
+        inside = None if mask is None or self._bin > 1 else mask[: self.width] > 0
+        for first in first_rows:
+            self.statistics.add(first, inside)
+        used = None
+        if self._corrector is not None and (used := self._corrector.usable()) is not None:
+            enough = (used >= 3).view(np.uint8)
+            mask = enough if mask is None else np.multiply(mask, enough)
+        raw_pixels = (y1 - y0) * self.width * self._bin * len(self._lights)
+        return Strip(rows, raw_pixels, samples, mask, wanted, used)
+
+    def _mask_rows(self, y0: int, y1: int) -> NDArray[np.uint8] | None:
+        if self._mask is None:
+            return None
+        rows = self._mask.empty(y1 - y0)
+        self._mask.read(y0, y1, rows)
+        inside = rows > 0 if rows.ndim == 2 else (rows > 0).any(axis=2)
+        return bin_all(inside, self._bin).reshape(-1).view(np.uint8)
