@@ -1,0 +1,118 @@
+"""Small pictures of large maps, gathered while the rows stream past.
+
+A pixel of the preview is the mean of the valid normals of its block, made a unit vector again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mvps.images.encodings import quantise
+from mvps.images.png_writer import PngWriter
+
+PREVIEW_LIMIT = 1024
+
+
+class BlockSums:
+    """Sums over square blocks of pixels, fed with any number of rows at a time.
+
+    Parameters
+    ----------
+    width, height : of the map, in pixels
+    channels : samples a pixel
+    factor : side of a block; blocks at the right and lower edge may be smaller
+    """
+
+    def __init__(self, width: int, height: int, channels: int, factor: int) -> None:
+        self._factor = factor
+        self._width = width
+        self._row = 0
+        shape = (-(-height // factor), -(-width // factor), channels)
+        self.sums = np.zeros(shape, np.float32)
+
+    def add_rows(self, rows: NDArray[Any]) -> None:
+        """Add rows (n, W, channels), which follow those added before."""
+        start = 0
+        while start < len(rows):
+            block, inside = divmod(self._row, self._factor)
+            if inside == 0 and len(rows) - start >= self._factor:
+                count = (len(rows) - start) // self._factor * self._factor
+            else:
+                count = min(self._factor - inside, len(rows) - start)
+            blocks = max(1, count // self._factor)
+            tall = rows[start : start + count].reshape(blocks, count // blocks, -1)
+            # Down first: that reads each sample once, in order, and leaves little to add across.
+            down = tall.sum(axis=1, dtype=np.float32)
+            self._add_across(self.sums[block : block + blocks], down)
+            start += count
+            self._row += count
+
+    def _add_across(self, sums: NDArray[np.float32], down: NDArray[np.float32]) -> None:
+        blocks, columns, channels = sums.shape
+        whole = self._width // self._factor
+        samples = down.reshape(blocks, self._width, channels)
+        cut = whole * self._factor
+        tiles = samples[:, :cut].reshape(blocks, whole, self._factor, channels)
+        sums[:, :whole] += tiles.sum(axis=2)
+        if whole < columns:
+            sums[:, whole] += samples[:, cut:].sum(axis=1)
+
+
+class PreviewAccumulator:
+    """8-bit normal map of bounded size, from the rows of a large one.
+
+    Parameters
+    ----------
+    width, height : of the map, in pixels
+    limit : longest side of the preview; the map is reduced by the whole factor
+        ceil(max(width, height) / limit)
+    """
+
+    def __init__(self, width: int, height: int, limit: int = PREVIEW_LIMIT) -> None:
+        self.factor = -(-max(width, height) // limit)
+        self._blocks = BlockSums(width, height, 3, self.factor)
+
+    def add_rows(self, normals: NDArray[np.float32], valid: NDArray[Any]) -> None:
+        """Add rows, which follow those added before; any number at a time.
+
+        Parameters
+        ----------
+        normals : (n, W, 3) float32 unit vectors; ignored where invalid
+        valid : (n, W) bool or uint8
+        """
+        if not valid.all():
+            import cv2
+
+            mask = np.ascontiguousarray(valid).view(np.uint8)
+            normals = cv2.copyTo(np.ascontiguousarray(normals), mask)
+        self._blocks.add_rows(normals)
+
+    def finish(self) -> NDArray[np.uint8]:
+        """The preview, (h, w, 3) uint8 RGB; black where a block has no valid pixel."""
+        sums = self._blocks.sums
+        length = np.sqrt(np.einsum("...c,...c->...", sums, sums))
+        valid = length > 0
+        normals = np.divide(sums, np.where(valid, length, 1)[..., None], dtype=np.float32)
+        return quantise(normals, valid, np.uint8)
+
+
+def write_png(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write an RGB picture (h, w, 3) or a grey one (h, w).
+
+    Raises
+    ------
+    MvpsError
+        The file cannot be written; nothing is left of it.
+    """
+    height, width = array.shape[:2]
+    writer = PngWriter(path, width, height, array.shape[2] if array.ndim == 3 else 1, array.dtype)
+    try:
+        writer.write_rows(array)
+        writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
