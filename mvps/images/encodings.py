@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mvps import native
 from mvps.errors import InputError
 from mvps.frames import CONVENTIONS
 
@@ -148,8 +149,25 @@ def quantise(
         out = np.empty(normals.shape, dtype)
     if out.shape != normals.shape or out.dtype != dtype or not out.flags.c_contiguous:
         raise ValueError("out must be a C-contiguous array of the same shape and of the dtype")
-    _quantise_numpy(normals, valid, out, signs)
+    core = native.library()
+    if core is None:
+        _quantise_numpy(normals, valid, out, signs)
+    else:
+        _quantise_compiled(core, normals, valid, out, signs)
     return out
+
+
+def _quantise_compiled(
+    core: native.Library,
+    normals: NDArray[np.float32],
+    valid: NDArray[Any],
+    out: NDArray[Any],
+    signs: Signs,
+) -> None:
+    vectors = np.ascontiguousarray(normals, np.float32)
+    inside = np.ascontiguousarray(valid).astype(np.uint8, copy=False)
+    call = core.mvps_quantise_u8 if out.dtype == np.uint8 else core.mvps_quantise_u16
+    call(vectors.ctypes.data, inside.ctypes.data, inside.size, *signs, out.ctypes.data)
 
 
 def _quantise_numpy(
