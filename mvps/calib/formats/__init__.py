@@ -1,0 +1,1 @@
+"""Calibration files, one format a module."""
