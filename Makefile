@@ -29,7 +29,7 @@ lint: $(BIN)/.dev
 
 bench: $(BIN)/.dev ## every benchmark; prints tables, writes benchmarks/results/
 	$(BIN)/python benchmarks/solve.py
-	$(BIN)/python benchmarks/encodings.py
+	$(BIN)/python benchmarks/normal_encodings.py
 
 clean:
 	rm -rf build dist *.egg-info $(OUT)

@@ -1,7 +1,7 @@
 """Size, speed and angular error of every way to store a normal map.
 
-    python benchmarks/encodings.py            # 3648 x 5472, as docs/formats.md quotes
-    python benchmarks/encodings.py --quick    # 600 x 912, a few seconds
+    python benchmarks/normal_encodings.py            # 3648 x 5472, as docs/formats.md quotes
+    python benchmarks/normal_encodings.py --quick    # 600 x 912, a few seconds
 
 The map is a smooth surface with fine texture and sensor noise. CPU time is that of the whole
 process, best of three; the file stays in the page cache, so the disk does not count.
@@ -101,7 +101,7 @@ def quantiser() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a small map, once")
-    parser.add_argument("--out", type=Path, help="JSON file (default: results/encodings.json)")
+    parser.add_argument("--out", type=Path, help="JSON file (default: results/normal_encodings.json)")
     options = parser.parse_args()
     height, width = QUICK if options.quick else FULL
     cv2.setNumThreads(1)
@@ -117,12 +117,12 @@ def main() -> None:
                 f"{name:9}{row['write_cpu_ms']:9}{row['read_cpu_ms']:9}{row['megabytes']:8}"
                 f"{row['mean_error_deg']:10}{row['max_error_deg']:10}"
             )
-    out = options.out or RESULTS / ("encodings-quick.json" if options.quick else "encodings.json")
+    out = options.out or RESULTS / ("encodings-quick.json" if options.quick else "normal_encodings.json")
     out.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         out,
         {
-            "command": "python benchmarks/encodings.py" + (" --quick" if options.quick else ""),
+            "command": "python benchmarks/normal_encodings.py" + (" --quick" if options.quick else ""),
             "date": datetime.date.today().isoformat(),
             "processor": processor(),
             "cores": os.cpu_count(),

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,9 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    folder: Annotated[
-        Path, typer.Argument(help="Folder whose free disk is of interest.")
-    ] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder whose free disk is of interest.")] = Path(),
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Gather the facts and print them."""
@@ -57,12 +55,13 @@ def doctor(
     if json:
         console.print_json(facts)
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for topic, entries in facts.items():
         for number, (name, value) in enumerate(entries.items()):
-            table.add_row(f"[bold]{topic}[/bold]" if number == 0 else "", name, str(value))
+            table.add_row(f"[bold]{topic}[/bold]" if number == 0 else "", name, escape(value))
     console.stdout().print(table)
 
 
@@ -98,11 +97,17 @@ def _core() -> dict[str, str]:
     return {"state": "on", "instruction set": str(native.instruction_set())}
 
 
-def _cuda() -> dict[str, Any]:
+def _cuda() -> dict[str, str]:
     from mvps.stereo import cuda
 
     usable, reason = cuda.available()
-    return {"state": "on", **cuda.device_info()} if usable else {"state": f"off: {reason}"}
+    if not usable:
+        return {"state": f"off: {reason}"}
+    return {
+        f"cuda:{device.index}": f"{device.name}, compute capability {device.compute_capability}, "
+        f"{device.memory / 2**30:.0f} GiB, driver for CUDA {device.driver}, CuPy's {device.runtime}"
+        for device in cuda.device_info()
+    }
 
 
 def _codecs() -> dict[str, str]:

@@ -53,9 +53,7 @@ def normals(
     from mvps import console
     from mvps.stereo.comparison import compare_tree
 
-    found = compare_tree(
-        out, truth, mask=mask, truth_convention=truth_convention, limit=limit
-    )
+    found = compare_tree(out, truth, mask=mask, truth_convention=truth_convention, limit=limit)
     if json:
         console.print_json([comparison.as_dict() for comparison in found])
         return

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from mvps.capture import Overrides
-    from mvps.pipeline.options import RunOptions
-    from mvps.pipeline.plan import Plan
+    pass
 
 _HELP = """Solve every stack under RAW and write its maps under OUT, mirroring the tree.
 
@@ -59,7 +57,9 @@ def normals(
     ] = None,
     bits: Annotated[
         int | None,
-        typer.Option(help="Significant bits of a 16-bit sample: 10, 12, 14.", rich_help_panel=_CAPTURE),
+        typer.Option(
+            help="Significant bits of a 16-bit sample: 10, 12, 14.", rich_help_panel=_CAPTURE
+        ),
     ] = None,
     align: Annotated[
         str | None,

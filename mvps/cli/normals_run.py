@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mvps import console
 from mvps.capture import Overrides
 from mvps.cli.progress import RunProgress, clock_text
 from mvps.errors import InputError
-from mvps.images.probe import DEFAULT_MAX_PIXELS
+from mvps.images import DEFAULT_MAX_PIXELS, RawLayout
+from mvps.images.info import Packing
 from mvps.pipeline.options import RunOptions, parse_roi
 from mvps.pipeline.plan import Plan, make_plan
 from mvps.pipeline.record import StackResult
@@ -89,15 +91,21 @@ def execute(words: Words, *, debug: bool) -> int:
 def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
     started = time.perf_counter()
     results: list[StackResult] = []
+    interrupted = False
     told = {warning for planned in plan.runnable for warning in planned.warnings}
-    with RunProgress(plan) as progress:
-        for result in run_plan(plan, backend, progress.advance, debug=debug):
-            results.append(result)
-            progress.finish(result)
-            for warning in result.warnings:
-                if warning not in told:
+    with (
+        RunProgress(plan) as progress,
+        closing(run_plan(plan, backend, progress.advance, debug=debug)) as run,
+    ):
+        try:
+            for result in run:
+                results.append(result)
+                progress.finish(result)
+                for warning in set(result.warnings) - told:
                     told.add(warning)
-                    progress.say_warning(warning)
+                    console.warn(warning)
+        except KeyboardInterrupt:
+            interrupted = True
     seconds = time.perf_counter() - started
     failed = tuple(result for result in results if result.status == "failed")
     _show_failures(plan, failed)
@@ -106,6 +114,9 @@ def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
         console.print_json(_summary(plan, results, seconds))
     else:
         _show_summary(plan, done, len(failed) + len(plan.failures), seconds)
+    if interrupted:
+        console.error("interrupted; what is done is complete, the same command does the rest")
+        return 130
     return 1 if failed or plan.failures else 0
 
 
@@ -124,6 +135,47 @@ def _options(words: Words) -> RunOptions:
         max_pixels=DEFAULT_MAX_PIXELS if words.max_pixels is None else words.max_pixels,
         workers=words.workers,
     )
+
+
+def _overrides(words: Words) -> Overrides:
+    if (words.bits is None) != (words.align is None):
+        raise InputError("--bits", "needs --align, and the reverse", "--align right or left")
+    return Overrides(
+        lights=words.lights,
+        mask=words.mask,
+        dark=words.dark,
+        ambient=words.ambient,
+        flat=words.flat,
+        response=words.response,
+        bits=words.bits,
+        align=_alignment(words.align),
+        bayer=words.bayer,
+        raw=_raw_layout(words),
+        convention=words.lights_convention,
+    )
+
+
+def _alignment(word: str | None) -> Literal["right", "left"] | None:
+    match word:
+        case None | "right" | "left":
+            return word
+        case _:
+            raise InputError("--align", f"{word!r} is neither right nor left")
+
+
+def _raw_layout(words: Words) -> RawLayout | None:
+    if words.raw_packing is None and words.raw_size is None:
+        return None
+    if words.raw_packing is None or words.raw_size is None:
+        raise InputError("--raw-packing", "needs --raw-size, and the reverse", "state both")
+    size = _SIZE.fullmatch(words.raw_size)
+    if size is None:
+        raise InputError("--raw-size", f"{words.raw_size!r} is no size", "e.g. 5472x3648")
+    if words.raw_packing not in get_args(Packing):
+        known = ", ".join(get_args(Packing))
+        raise InputError("--raw-packing", f"{words.raw_packing!r} is none of {known}")
+    packing: Packing = words.raw_packing  # type: ignore[assignment]
+    return RawLayout(packing, int(size[1]), int(size[2]), words.raw_offset)
 
 
 def _show_plan(plan: Plan, words: Words) -> None:

@@ -50,7 +50,7 @@ class RunProgress:
     ) -> None:
         self._bar.stop()
 
-    def advance(self, _stack: str, raw_pixels: int) -> None:
+    def advance(self, raw_pixels: int) -> None:
         """Count raw pixels; called from worker threads."""
         with self._lock:
             self._pixels += raw_pixels
@@ -71,10 +71,6 @@ class RunProgress:
             left = elapsed * (self._total - self._pixels) / max(self._pixels, 1)
             console.say(f"{self._text()}, {rate:.0f} MP/s, {clock_text(left)} left")
 
-    def say_warning(self, text: str) -> None:
-        """A warning that appears above the bar."""
-        console.warn(text)
-
     def _text(self) -> str:
         return f"{self._done}/{self._stacks} stacks"
 
@@ -87,5 +83,7 @@ def clock_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 120:
-        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if minutes < 10 else f"{minutes} min"
+        return (
+            f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if minutes < 10 else f"{minutes} min"
+        )
     return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -133,7 +133,7 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         raise ImageError(
             path,
             f"is {width}x{height}, above the limit of {max_pixels} pixels",
-            "raise the limit if the file is trusted",
+            "raise --max-pixels if the file is trusted",
         )
 
 

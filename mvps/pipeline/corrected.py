@@ -1,7 +1,7 @@
 """Strip-wise correction of one stack: response, dark or ambient frame, flat fields, binning.
 
-linear = response^-1(raw); corrected = (linear - offset) / flat, with offset the ambient frame (which
-holds the dark signal too) or else the dark frame, and flat the flat field less the dark frame,
+linear = response^-1(raw); corrected = (linear - offset) / flat. The offset is the ambient frame,
+which holds the dark signal too, or else the dark frame; flat is the flat field less the dark frame,
 divided by its mean.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.capture import Stack
-from mvps.images import ImageRef, parse_response
+from mvps.images import ImageRef, Window, parse_response
 from mvps.lights.correction import correct
 from mvps.pipeline.flatfield import (
     FlatField,
@@ -25,14 +25,20 @@ from mvps.pipeline.flatfield import (
     response_table,
     stamp,
 )
-from mvps.pipeline.options import RunOptions, Window
+from mvps.pipeline.options import RunOptions
 from mvps.pipeline.windowed import WindowedRows, bin_all, bin_mean
+
+# Correction hides the raw samples from the solver, so that those beyond the limits are marked by a
+# value below anything that a camera can give, yet not so large that the solver takes it as missing.
+UNUSABLE = np.float32(-1e12)
 
 Opener = Callable[[ImageRef], WindowedRows]
 
 
 class Corrector:
     """Corrected float32 strips of every light of one stack.
+
+    ``low`` is the limit at which the solver leaves out the samples that are marked unusable.
 
     Frames that all lights share are read once a strip, by :meth:`begin`; :meth:`fill` may then run
     for several lights side by side.
@@ -42,6 +48,7 @@ class Corrector:
     def for_stack(
         cls,
         stack: Stack,
+        *,
         white: float,
         window: Window,
         options: RunOptions,
@@ -53,11 +60,19 @@ class Corrector:
         frames = stack.dark or stack.ambient or stack.flats
         if linear and not frames and options.bin == 1:
             return None
-        return cls(stack, white, window, options, limits, opener)
+        return cls(
+            stack,
+            white=white,
+            window=window,
+            options=options,
+            limits=limits,
+            opener=opener,
+        )
 
     def __init__(
         self,
         stack: Stack,
+        *,
         white: float,
         window: Window,
         options: RunOptions,
@@ -65,20 +80,21 @@ class Corrector:
         opener: Opener,
     ) -> None:
         self._table = response_table(stack.response, stack.infos[0], white)
-        self._dark = opener(ImageRef(stack.dark)) if stack.dark else None
-        self._ambient = opener(ImageRef(stack.ambient)) if stack.ambient else None
+        dark = stack.ref(stack.dark) if stack.dark else None
+        self._dark = opener(dark) if dark else None
+        self._ambient = opener(stack.ref(stack.ambient)) if stack.ambient else None
         self._flats = [opener(ref) for ref in stack.flats]
         curve = (stack.response, stack.bayer, white)
         self._means = [
-            mean_light(FlatField(ref, stack.dark, window, *curve, options.max_pixels, stamp(ref, stack.dark)))
+            mean_light(FlatField(ref, dark, window, *curve, options.max_pixels, stamp(ref, dark)))
             for ref in stack.flats
         ]
         self._limits = limits
         self._limited = any(np.isfinite(limits))
+        self.low = float(UNUSABLE) / 2 if self._limited else -np.inf
         self._bin = options.bin
         self._offset: Rows | None = None
         self._dark_rows: Rows | None = None
-        self._usable: list[NDArray[np.bool_] | None] = [None] * len(stack.images)
 
     def begin(self, y0: int, y1: int) -> None:
         """Read the frames that every light of the next strip shares."""
@@ -92,26 +108,19 @@ class Corrector:
         """Corrected, binned rows of light ``k`` into ``out``; returns its first raw row."""
         raw = light.empty(y1 - y0)
         light.read(y0, y1, raw)
-        if self._limited:
-            peak = raw if raw.ndim == 2 else raw.max(axis=2)
-            low, high = self._limits
-            self._usable[k] = bin_all((peak > low) & (peak < high), self._bin)
         gain = None
         if self._flats:
-            flat = self._linear(self._flats[k], y0, y1)
-            assert flat is not None
+            flat = linear_rows(self._flats[k], y0, y1, self._table)
             gain = gain_rows(flat, self._dark_rows, self._means[k])
         linear = np.empty(raw.shape, np.float32)
         correct(raw, self._table, self._offset, gain, linear)
         out[...] = bin_mean(linear, self._bin)
-        return raw[0]
-
-    def usable(self) -> NDArray[np.uint8] | None:
-        """Usable lights of each pixel of the strip, (N,) uint8; None where no limits are set."""
-        flags = [flag for flag in self._usable if flag is not None]
-        if not flags:
-            return None
-        return np.sum(flags, axis=0, dtype=np.uint8).reshape(-1)
+        if self._limited:
+            peak = raw if raw.ndim == 2 else raw.max(axis=2)
+            low, high = self._limits
+            out[~bin_all((peak > low) & (peak < high), self._bin)] = UNUSABLE
+        first: NDArray[Any] = raw[0]
+        return first
 
     def _linear(self, frame: WindowedRows | None, y0: int, y1: int) -> Rows | None:
         return None if frame is None else linear_rows(frame, y0, y1, self._table)

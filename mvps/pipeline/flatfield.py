@@ -9,15 +9,14 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mvps.errors import InputError
-from mvps.images import ImageInfo, ImageRef, parse_response
+from mvps.images import ImageInfo, ImageRef, Window, parse_response
 from mvps.lights.correction import correct
-from mvps.pipeline.options import STRIP_ROWS, Window
+from mvps.pipeline.options import STRIP_ROWS
 from mvps.pipeline.windowed import WindowedRows
 
 Rows = NDArray[np.float32]
@@ -28,7 +27,7 @@ class FlatField:
     """Everything that the mean of a flat field depends on; ``stamps`` change with its files."""
 
     ref: ImageRef
-    dark: Path | None
+    dark: ImageRef | None
     window: Window
     response: str
     bayer: str | None
@@ -37,9 +36,9 @@ class FlatField:
     stamps: tuple[tuple[int, int], ...]
 
 
-def stamp(ref: ImageRef, dark: Path | None) -> tuple[tuple[int, int], ...]:
+def stamp(*frames: ImageRef | None) -> tuple[tuple[int, int], ...]:
     """Size and time of change of the files behind a flat field."""
-    states = [path.stat() for path in (ref.path, dark) if path is not None]
+    states = [frame.path.stat() for frame in frames if frame is not None]
     return tuple((state.st_size, state.st_mtime_ns) for state in states)
 
 
@@ -60,7 +59,7 @@ def mean_light(flat: FlatField) -> float:
             return files.enter_context(closing(rows))
 
         frame = opened(flat.ref)
-        dark = opened(ImageRef(flat.dark)) if flat.dark else None
+        dark = opened(flat.dark) if flat.dark else None
         table = response_table(flat.response, frame.info, flat.white)
         for y0 in range(0, flat.window.height, STRIP_ROWS):
             y1 = min(y0 + STRIP_ROWS, flat.window.height)

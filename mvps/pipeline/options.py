@@ -8,23 +8,13 @@ from typing import Any
 
 from mvps.errors import InputError
 from mvps.frames import CONVENTIONS
+from mvps.images import DEFAULT_MAX_PIXELS, Window
 from mvps.images.encodings import NORMAL_ENCODINGS
-from mvps.images.probe import DEFAULT_MAX_PIXELS
 
 STRIP_ROWS = 64
 GREY_MODES = ("luminance", "matlab", "channels")
 ALBEDO_FORMATS = ("f32", "u16", "none")
 _ROI = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
-
-
-@dataclass(frozen=True)
-class Window:
-    """Rectangle of raw pixels: ``x`` and ``y`` of its upper left pixel, width and height."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 def parse_roi(text: str) -> Window:
@@ -38,10 +28,10 @@ def parse_roi(text: str) -> Window:
     match = _ROI.fullmatch(text)
     if match is None:
         raise InputError("--roi", f"{text!r} is not x,y,w,h in whole pixels", "e.g. 0,0,1024,768")
-    window = Window(*(int(group) for group in match.groups()))
-    if window.width == 0 or window.height == 0:
+    x, y, width, height = (int(group) for group in match.groups())
+    if width == 0 or height == 0:
         raise InputError("--roi", f"{text!r} is empty", "give a width and a height above zero")
-    return window
+    return Window(x, y, width, height)
 
 
 @dataclass(frozen=True)

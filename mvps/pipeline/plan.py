@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mvps.capture import Fault, Finding, Overrides, Stack, discover, inspect
 from mvps.errors import InputError, MvpsError
-from mvps.pipeline.options import RunOptions, Window
+from mvps.images import Window
+from mvps.pipeline.options import RunOptions
 
 # CPU milliseconds for 20 megapixels on one core, 8-bit and 16-bit grey; only for the estimate.
 _DECODE_MS = {
@@ -152,7 +153,7 @@ def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | 
     except MvpsError as error:
         return Fault(stack.name, str(error))
     if not inspected.infos:
-        return PlannedStack(inspected, out / stack.name, findings, Window(0, 0, 0, 0), 0, 0)
+        return PlannedStack(inspected, out / stack.name, findings, Window(0, 0, 1, 1), 0, 0)
     full = Window(0, 0, inspected.infos[0].width, inspected.infos[0].height)
     window = options.roi or full
     if window.x + window.width > full.width or window.y + window.height > full.height:
@@ -185,6 +186,5 @@ def _describe(planned: PlannedStack) -> dict[str, Any]:
         "height": planned.height,
         "format": stack.infos[0].format if stack.infos else None,
         "samples": stack.sample_format.describe(stack.infos[0]) if stack.infos else None,
-        "errors": list(planned.errors),
-        "warnings": list(planned.warnings),
+        "findings": [asdict(finding) for finding in planned.findings],
     }

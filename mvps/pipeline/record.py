@@ -19,6 +19,7 @@ from mvps.files import append_line, sha256_file, write_json
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.sampling import SampleStatistics
 from mvps.pipeline.sink import RECORD
+from mvps.stereo import StripOut
 
 SCHEMA = 1
 MANIFEST = "manifest.jsonl"
@@ -60,23 +61,34 @@ class StackResult:
         }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Figures:
-    """What the strips of one stack added up to.
+    """What the strips of one stack add up to.
 
     Attributes
     ----------
     masked : pixels outside the mask
     valid : pixels with a normal; the rest inside the mask is degenerate
-    albedo_sum, residual_square_sum : over valid pixels, float64
+    albedo_sum, residual_square_sum : over valid pixels; the latter None without ``--quality``
     """
 
-    pixels: int
-    masked: int
-    valid: int
-    albedo_sum: float
-    residual_square_sum: float | None
     statistics: SampleStatistics
+    pixels: int = 0
+    masked: int = 0
+    valid: int = 0
+    albedo_sum: float = 0.0
+    residual_square_sum: float | None = None
+
+    def add(self, out: StripOut, wanted: int | None) -> None:
+        """Count one solved strip, of which ``wanted`` pixels lie inside the mask."""
+        count = out.valid.size
+        self.pixels += count
+        self.masked += 0 if wanted is None else count - wanted
+        self.valid += int(np.count_nonzero(out.valid))
+        self.albedo_sum += float(out.albedo.sum(dtype=np.float64)) / (out.albedo.size // count)
+        if out.residual is not None:
+            squares = float(np.einsum("p,p->", out.residual, out.residual, dtype=np.float64))
+            self.residual_square_sum = (self.residual_square_sum or 0.0) + squares
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -127,6 +139,7 @@ def write_record(
             "white": stack.sample_format.white(info),
             "response": stack.response,
             "bayer": stack.bayer,
+            "notes": list(info.notes),
         },
         "size": {"width": planned.width, "height": planned.height},
         "options": plan.options.as_dict(),

@@ -9,13 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from functools import partial
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from mvps.errors import MvpsError
 from mvps.pipeline.plan import Plan, PlannedStack, cores
 from mvps.pipeline.record import StackResult, append_manifest
-from mvps.pipeline.stream import CancelledError, Progress, run_stack
+from mvps.pipeline.stream import CancelledError, Job, Progress, run_stack
 from mvps.stereo import Backend
 
 
@@ -34,47 +33,36 @@ def run_plan(
     Closing the generator (or an interrupt in its consumer) cancels the stacks under way at their
     next strip, removes their temporary files and waits for that.
     """
-    cancel = threading.Event()
     # A single stack leaves cores idle, so its lights are read side by side.
     spare = plan.options.workers or cores()
     readers = ThreadPoolExecutor(spare) if len(plan.runnable) == 1 and spare > 1 else None
+    job = Job(plan, backend, progress, threading.Event(), readers)
     workers = ThreadPoolExecutor(plan.workers, thread_name_prefix="stack")
-    job = partial(
-        _guarded, plan=plan, backend=backend, progress=progress, cancel=cancel, readers=readers, debug=debug
-    )
     pending: set[Future[StackResult]] = set()
     stacks = iter(plan.runnable)
     try:
         while True:
-            # Submitting a few at a time keeps thousands of stacks from queueing behind an interrupt.
+            # A few at a time: thousands of queued stacks would delay an interrupt.
             while len(pending) < 2 * plan.workers and (planned := next(stacks, None)):
-                pending.add(workers.submit(job, planned))
+                pending.add(workers.submit(_guarded, planned, job, debug))
             if not pending:
                 return
             finished, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result()
     finally:
-        cancel.set()
+        job.cancel.set()
         workers.shutdown(wait=True, cancel_futures=True)
         if readers is not None:
             readers.shutdown(wait=True)
 
 
-def _guarded(
-    planned: PlannedStack,
-    plan: Plan,
-    backend: Backend,
-    progress: Progress,
-    cancel: threading.Event,
-    readers: Executor | None,
-    debug: bool,
-) -> StackResult:
+def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult:
     """Run one stack; a fault ends that stack, not the run."""
     started = time.perf_counter()
     try:
-        result = run_stack(planned, plan, backend, progress, cancel, readers)
-        append_manifest(plan.out, result)
+        result = run_stack(planned, job)
+        append_manifest(job.plan.out, result)
         return result
     except MvpsError as error:
         message = str(error)

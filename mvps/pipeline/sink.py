@@ -116,7 +116,8 @@ class MapSink:
         if self._albedo_scale is None:
             return albedo
         steps = np.rint(albedo * np.float32(1 / self._albedo_scale))
-        return np.clip(steps, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+        clipped: NDArray[Any] = np.clip(steps, 0, np.iinfo(np.uint16).max).astype(np.uint16)
+        return clipped
 
     def commit(self) -> list[str]:
         """Finish every map, give each its final name, drop maps of an earlier run; their names."""

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.capture import Stack
-from mvps.images import ImageRef
+from mvps.images import ImageRef, Window
 from mvps.pipeline.corrected import Corrector
-from mvps.pipeline.options import STRIP_ROWS, RunOptions, Window
+from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.sampling import SampleStatistics
 from mvps.pipeline.windowed import WindowedRows, bin_all
 
@@ -33,9 +33,8 @@ class Strip:
     rows : number of rows
     raw_pixels : raw pixels that were read for them, over all lights
     samples : (K, N) or (K, N, 3) raw samples or corrected float32, N = rows times width
-    mask : (N,) uint8, zero where no normal can or shall be, or None
+    mask : (N,) uint8, zero where no normal is wanted, or None
     wanted : pixels inside the user's mask, None without one
-    used : (N,) uint8 usable lights where correction hides the raw samples from the solver, or None
     """
 
     rows: int
@@ -43,7 +42,6 @@ class Strip:
     samples: NDArray[Any]
     mask: NDArray[np.uint8] | None
     wanted: int | None
-    used: NDArray[np.uint8] | None
 
 
 class StripSource:
@@ -90,13 +88,18 @@ class StripSource:
             low = -np.inf if options.black is None else options.black * self.white
             high = np.inf if options.saturation is None else options.saturation * self.white
             self._corrector = Corrector.for_stack(
-                stack, self.white, window, options, (low, high), lambda ref: rows(ref, stack.bayer)
+                stack,
+                white=self.white,
+                window=window,
+                options=options,
+                limits=(low, high),
+                opener=lambda ref: rows(ref, stack.bayer),
             )
             self._files = opening.pop_all()
         info = self._lights[0].info
         self.channels = info.channels
         self.dtype = np.dtype(np.float32) if self._corrector else info.dtype
-        self.low, self.high = (-np.inf, np.inf) if self._corrector else (low, high)
+        self.low, self.high = (self._corrector.low, np.inf) if self._corrector else (low, high)
 
     def __enter__(self) -> Self:
         return self
@@ -133,24 +136,23 @@ class StripSource:
             if self._corrector is not None:
                 return self._corrector.fill(k, self._lights[k], y0, y1, out)
             self._lights[k].read(y0, y1, out)
-            return out[0]
+            first: NDArray[Any] = out[0]
+            return first
 
         lights = range(len(self._lights))
         first_rows = list(self._pool.map(fill, lights) if self._pool else map(fill, lights))
         inside = None if mask is None or self._bin > 1 else mask[: self.width] > 0
         for first in first_rows:
             self.statistics.add(first, inside)
-        used = None
-        if self._corrector is not None and (used := self._corrector.usable()) is not None:
-            enough = (used >= 3).view(np.uint8)
-            mask = enough if mask is None else np.multiply(mask, enough)
         raw_pixels = (y1 - y0) * self.width * self._bin * len(self._lights)
-        return Strip(rows, raw_pixels, samples, mask, wanted, used)
+        return Strip(rows, raw_pixels, samples, mask, wanted)
 
     def _mask_rows(self, y0: int, y1: int) -> NDArray[np.uint8] | None:
         if self._mask is None:
             return None
         rows = self._mask.empty(y1 - y0)
         self._mask.read(y0, y1, rows)
-        inside = rows > 0 if rows.ndim == 2 else (rows > 0).any(axis=2)
+        inside: NDArray[np.bool_] = rows > 0
+        if inside.ndim == 3:
+            inside = np.any(inside, axis=2)
         return bin_all(inside, self._bin).reshape(-1).view(np.uint8)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mvps.capture import Stack
-from mvps.pipeline.options import STRIP_ROWS, RunOptions
+from mvps.pipeline.options import STRIP_ROWS
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.record import Figures, StackResult, write_record
 from mvps.pipeline.sink import MapSink
@@ -26,7 +26,7 @@ from mvps.stereo import Backend, Problem, StripOut, prepare
 SATURATED_SHARE = 0.01  # from here on highlights visibly bend least-squares normals
 BLACK_SHARE = 0.25
 
-Progress = Callable[[str, int], None]  # name of the stack, raw pixels just read
+Progress = Callable[[int], None]  # raw pixels just read
 
 
 class CancelledError(Exception):
@@ -49,14 +49,18 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def run_stack(
-    planned: PlannedStack,
-    plan: Plan,
-    backend: Backend,
-    progress: Progress,
-    cancel: threading.Event,
-    readers: Executor | None = None,
-) -> StackResult:
+@dataclass(frozen=True)
+class Job:
+    """What every stack of a run shares; ``readers`` reads the lights of a stack side by side."""
+
+    plan: Plan
+    backend: Backend
+    progress: Progress
+    cancel: threading.Event
+    readers: Executor | None = None
+
+
+def run_stack(planned: PlannedStack, job: Job) -> StackResult:
     """Solve one stack from its images to its maps and its record.
 
     Raises
@@ -64,46 +68,40 @@ def run_stack(
     MvpsError, OSError
         The stack cannot be solved; nothing half-written is left.
     CancelledError
-        ``cancel`` was set.
+        ``job.cancel`` was set.
     """
     started = time.perf_counter()
-    stack, options = planned.stack, plan.options
+    stack, options = planned.stack, job.plan.options
     clock = Stopwatch()
-
-    def tick(raw_pixels: int) -> None:
-        if cancel.is_set():
-            raise CancelledError
-        progress(stack.name, raw_pixels)
-
-    with StripSource(stack, planned.window, options, readers) as source:
-        limits = {} if source.counts_limits else {"low": source.low, "high": source.high}
+    with StripSource(stack, planned.window, options, job.readers) as source:
         problem = prepare(
             stack.lights,
             channels=source.channels,
             dtype=source.dtype,
             white=source.white,
             grey=options.grey,
-            **limits,
+            low=source.low,
+            high=source.high,
         )
-        size = (planned.width, planned.height)
-        sink = MapSink(planned.folder, size, problem, source.white, options)
+        sink = MapSink(
+            planned.folder, (planned.width, planned.height), problem, source.white, options
+        )
         try:
-            figures = _stream(source, problem, backend, sink, clock, tick, options.quality)
+            figures = _stream(source, problem, sink, job, clock)
             with clock.stage("encode"):
                 outputs = sink.commit()
         except BaseException:
             sink.abort()
             raise
         warnings = planned.warnings + _sample_warnings(stack, source)
-    timings = clock.seconds | {"total": time.perf_counter() - started}
     write_record(
         planned,
-        plan,
+        job.plan,
         figures,
-        device=backend.describe(),
+        device=job.backend.describe(),
         outputs={"files": outputs, "albedo_scale": sink.albedo_scale},
         warnings=warnings,
-        timings=timings,
+        timings=clock.seconds | {"total": time.perf_counter() - started},
     )
     return StackResult(
         stack.name,
@@ -118,40 +116,26 @@ def run_stack(
 
 
 def _stream(
-    source: StripSource,
-    problem: Problem,
-    backend: Backend,
-    sink: MapSink,
-    clock: Stopwatch,
-    tick: Callable[[int], None],
-    quality: bool,
+    source: StripSource, problem: Problem, sink: MapSink, job: Job, clock: Stopwatch
 ) -> Figures:
+    quality = job.plan.options.quality
     whole = StripOut.empty(source.width * STRIP_ROWS, problem, quality=quality)
-    pixels = masked = valid = 0
-    albedo_sum = squares = 0.0
+    total = Figures(statistics=source.statistics)
     strips = source.strips()
     while True:
         with clock.stage("read"):
             strip = next(strips, None)
         if strip is None:
-            break
-        count = strip.samples.shape[1]
-        out = whole.head(count)
+            return total
+        out = whole.head(strip.samples.shape[1])
         with clock.stage("solve"):
-            backend.solve_strip(problem, strip.samples, strip.mask, out)
-        if strip.used is not None and out.used is not None:
-            np.multiply(strip.used, out.valid, out=out.used)
+            job.backend.solve_strip(problem, strip.samples, strip.mask, out)
         with clock.stage("encode"):
             sink.write(out, strip.rows)
-        pixels += count
-        masked += 0 if strip.wanted is None else count - strip.wanted
-        valid += int(np.count_nonzero(out.valid))
-        albedo_sum += float(out.albedo.sum(dtype=np.float64)) / (out.albedo.size // count)
-        if out.residual is not None:
-            squares += float(np.square(out.residual, dtype=np.float64).sum())
-        tick(strip.raw_pixels)
-    figure = squares if quality else None
-    return Figures(pixels, masked, valid, albedo_sum, figure, source.statistics)
+        total.add(out, strip.wanted)
+        if job.cancel.is_set():
+            raise CancelledError
+        job.progress(strip.raw_pixels)
 
 
 def _sample_warnings(stack: Stack, source: StripSource) -> tuple[str, ...]:
@@ -164,6 +148,8 @@ def _sample_warnings(stack: Stack, source: StripSource) -> tuple[str, ...]:
         )
     if (share := statistics.black_share) > BLACK_SHARE:
         found.append(f"{stack.name}: {share:.1%} of the samples are black; mask the background")
-    if hint := stack.sample_format.looks_like_unused(statistics.bits, stack.infos[0]):
+    info = stack.infos[0]
+    full_container = info.dtype == np.uint16 and info.bits == 16
+    if full_container and (hint := stack.sample_format.looks_like(statistics.bits)):
         found.append(f"{stack.name}: {hint}")
     return tuple(found)

@@ -7,9 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mvps.images import ImageInfo, ImageRef, RowReader, open_rows
-from mvps.images.bayer import BayerReader
-from mvps.pipeline.options import Window
+from mvps.images import BayerReader, ImageInfo, ImageRef, RowReader, Window, open_rows
 
 
 class WindowedRows:
@@ -21,9 +19,7 @@ class WindowedRows:
         self._wide = np.empty(0)
 
     @classmethod
-    def open(
-        cls, ref: ImageRef, window: Window, bayer: str | None, max_pixels: int
-    ) -> Self:
+    def open(cls, ref: ImageRef, window: Window, bayer: str | None, max_pixels: int) -> Self:
         """Open one image; demosaics where a Bayer pattern is declared."""
         reader = open_rows(ref, max_pixels=max_pixels)
         return cls(BayerReader(reader, bayer) if bayer else reader, window)
@@ -48,7 +44,7 @@ class WindowedRows:
             self._wide = self.empty(y1 - y0, info.width)
         wide = self._wide[: y1 - y0]
         self._reader.read_rows(top, bottom, wide)
-        out[...] = wide[:, window.x : window.x + window.width]
+        out[...] = wide[:, window.columns]
 
     def empty(self, rows: int, width: int | None = None) -> NDArray[Any]:
         """Uninitialised rows in the image's type."""
@@ -65,7 +61,8 @@ def bin_mean(rows: NDArray[np.float32], edge: int) -> NDArray[np.float32]:
     """
     if edge == 1:
         return rows
-    return _squares(rows, edge).mean(axis=(1, 3), dtype=np.float32)
+    mean: NDArray[np.float32] = _squares(rows, edge).mean(axis=(1, 3), dtype=np.float32)
+    return mean
 
 
 def bin_all(flags: NDArray[np.bool_], edge: int) -> NDArray[np.bool_]:

@@ -1,0 +1,5 @@
+"""``python -m mvps``."""
+
+from mvps.cli import main
+
+main()
