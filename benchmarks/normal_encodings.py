@@ -101,7 +101,7 @@ def quantiser() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a small map, once")
-    parser.add_argument("--out", type=Path, help="JSON file (default: results/normal_encodings.json)")
+    parser.add_argument("--out", type=Path, help="JSON file (default: in results/)")
     options = parser.parse_args()
     height, width = QUICK if options.quick else FULL
     cv2.setNumThreads(1)
@@ -117,12 +117,13 @@ def main() -> None:
                 f"{name:9}{row['write_cpu_ms']:9}{row['read_cpu_ms']:9}{row['megabytes']:8}"
                 f"{row['mean_error_deg']:10}{row['max_error_deg']:10}"
             )
-    out = options.out or RESULTS / ("encodings-quick.json" if options.quick else "normal_encodings.json")
+    name = "normal_encodings-quick.json" if options.quick else "normal_encodings.json"
+    out = options.out or RESULTS / name
     out.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         out,
         {
-            "command": "python benchmarks/normal_encodings.py" + (" --quick" if options.quick else ""),
+            "command": f"python {Path(__file__).name}" + (" --quick" if options.quick else ""),
             "date": datetime.date.today().isoformat(),
             "processor": processor(),
             "cores": os.cpu_count(),

@@ -20,15 +20,16 @@ _DIGITS = re.compile(r"(\d+)")
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key that puts ``2.png`` before ``10.png``; case decides only between equals."""
-    return tuple(
-        (0, int(part), part) if part.isdigit() else (1, 0, part.casefold())
+    parts = (
+        (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold())
         for part in _DIGITS.split(name)
         if part
-    ) + ((2, 0, name),)
+    )
+    return (*parts, (2, 0, name))
 
 
 def read_text(path: Path) -> str:
-    """Whole text file as UTF-8 (with or without a BOM), line ends as ``\\n``.
+    """Whole text file as UTF-8, with or without a BOM; every line end becomes a line feed.
 
     Raises
     ------

@@ -13,7 +13,7 @@ import tifffile
 
 @dataclass(frozen=True)
 class Scene:
-    """Normals (H, W, 3) float64, albedo (H, W), directions (K, 3); every pixel lit by each light."""
+    """Normals (H, W, 3), albedo (H, W) and directions (K, 3), all float64."""
 
     normals: np.ndarray
     albedo: np.ndarray

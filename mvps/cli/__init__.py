@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -28,7 +28,7 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback(
-    epilog="Start with: mvps normals RAW OUT --dry-run. Every command answers --help with examples."
+    epilog="Start with: mvps normals RAW OUT --dry-run. Every command has --help with examples."
 )
 def _root(
     version: Annotated[
@@ -48,9 +48,8 @@ def main() -> None:
 
     debug = "--debug" in sys.argv
     sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
-    _register()
     try:
-        app(obj={"debug": debug})
+        _command()(prog_name="mvps", obj={"debug": debug})
     except MvpsError as error:
         if debug:
             raise
@@ -68,9 +67,20 @@ def main() -> None:
         sys.exit(1)
 
 
-def _register() -> None:
+def _command() -> Any:
+    """The whole command tree.
+
+    Help of the commands is laid out by Rich, in panels; that of the root is plain, because Rich's
+    help would double the time in which ``mvps --help`` answers.
+    """
     from mvps.cli import doctor, evaluate, normals
 
     normals.register(app)
     evaluate.register(app)
     doctor.register(app)
+    root: Any = typer.main.get_command(app)
+    below = list(root.commands.values())
+    for command in below:
+        command.rich_markup_mode = "rich"
+        below.extend(getattr(command, "commands", {}).values())
+    return root

@@ -32,7 +32,7 @@ _CODECS = ("png", "jpeg8", "lzw", "deflate", "zstd", "jpegxl", "packints")
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("doctor", help=_HELP)(doctor)
+    app.command("doctor", help=_HELP, short_help="What this installation has and lacks.")(doctor)
 
 
 def doctor(
@@ -59,6 +59,8 @@ def doctor(
     from rich.table import Table
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(overflow="fold")
     for topic, entries in facts.items():
         for number, (name, value) in enumerate(entries.items()):
             table.add_row(f"[bold]{topic}[/bold]" if number == 0 else "", name, escape(value))

@@ -39,7 +39,7 @@ _CAPTURE, _CORRECT, _SOLVE, _WRITE, _RUN = (
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("normals", help=_HELP)(normals)
+    app.command("normals", help=_HELP, short_help="Photographs to normal maps.")(normals)
 
 
 def normals(

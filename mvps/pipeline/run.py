@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from mvps.errors import MvpsError
@@ -20,7 +20,7 @@ from mvps.stereo import Backend
 
 def run_plan(
     plan: Plan, backend: Backend, progress: Progress, *, debug: bool = False
-) -> Iterator[StackResult]:
+) -> Generator[StackResult]:
     """Solve every runnable stack; yields each result as it ends, failures included.
 
     Parameters

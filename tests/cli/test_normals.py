@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import mvps, only_error
 from scenes import bumps, write_diligent, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def mvps(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mvps", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | environment,
-        check=False,
-    )
-
-
-def only_error(result: subprocess.CompletedProcess[str]) -> str:
-    """The one error line; nothing else may look like a crash."""
-    assert "Traceback" not in result.stderr
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
-    return line
 
 
 def test_no_flags_do_the_right_thing_and_say_where_to_look(tmp_path: Path) -> None:
@@ -60,7 +42,9 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     write_diligent(tmp_path / "raw" / "a", bumps(64, 48))
 
     result = mvps("normals", tmp_path / "raw", tmp_path / "out", "--dry-run")
-    plan = json.loads(mvps("normals", tmp_path / "raw", tmp_path / "out", "--dry-run", "--json").stdout)
+    plan = json.loads(
+        mvps("normals", tmp_path / "raw", tmp_path / "out", "--dry-run", "--json").stdout
+    )
 
     assert result.returncode == 0
     assert "6 lights" in result.stdout
@@ -166,7 +150,7 @@ def test_without_the_compiled_core_the_maps_are_the_same(tmp_path: Path) -> None
 
 def test_help_and_import_stay_light() -> None:
     probe = (
-        "import sys, mvps, mvps.cli; mvps.cli._register();"
+        "import sys, mvps, mvps.cli; mvps.cli._command();"
         "print([m for m in ('torch', 'cupy', 'cv2', 'tifffile', 'imagecodecs', 'scipy')"
         " if m in sys.modules])"
     )

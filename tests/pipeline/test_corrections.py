@@ -121,8 +121,9 @@ def test_a_flat_field_that_is_black_names_itself(tmp_path: Path) -> None:
             Overrides(flat=str(tmp_path / "flat.tif")),
             RunOptions(),
         )
-        from mvps.pipeline.stream import Job, run_stack
         import threading
+
+        from mvps.pipeline.stream import Job, run_stack
 
         run_stack(
             plan.stacks[0], Job(plan, get_backend("auto"), lambda pixels: None, threading.Event())

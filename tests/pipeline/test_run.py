@@ -304,6 +304,7 @@ def test_a_disk_that_takes_no_more_fails_the_stack_in_one_line(tmp_path: Path) -
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
 
     assert process.returncode == 1

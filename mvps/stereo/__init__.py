@@ -1,0 +1,9 @@
+"""Photometric stereo: :func:`solve` is the front door; ``reference`` says what is right."""
+
+from __future__ import annotations
+
+from mvps.stereo.problem import Problem, prepare
+from mvps.stereo.solution import Solution, StripOut
+from mvps.stereo.solve import Backend, get_backend, solve
+
+__all__ = ["Backend", "Problem", "Solution", "StripOut", "get_backend", "prepare", "solve"]

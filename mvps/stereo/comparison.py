@@ -1,0 +1,157 @@
+"""The normal maps of a run against ground truth: pairs maps with truths and draws the errors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mvps.errors import InputError
+from mvps.files import atomic_path, natural_key, read_text
+from mvps.images import ImageRef, read_image
+from mvps.images.maps import read_normals
+from mvps.images.preview import write_png
+from mvps.stereo.evaluate import ErrorSummary, angular_error, error_picture, summarise
+
+RECORD = "stack.json"
+_TRUTH_NAMES = ("normals", "normal", "normal_gt", "Normal_gt", "truth", "truth_normals")
+_SUFFIXES = (".tif", ".tiff", ".png", ".exr", ".npy", ".mat", ".jxl")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One map against its truth."""
+
+    name: str
+    normals: Path
+    truth: Path
+    picture: Path
+    summary: ErrorSummary
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types; angles in degrees."""
+        paths = {key: str(getattr(self, key)) for key in ("normals", "truth", "picture")}
+        return {"stack": self.name, **paths, **asdict(self.summary)}
+
+
+def compare_tree(
+    out: Path,
+    truth: Path,
+    *,
+    mask: Path | None = None,
+    truth_convention: str | None = None,
+    limit: float = 20.0,
+) -> list[Comparison]:
+    """Compare one normal map, one stack or every stack under ``out`` with the truth.
+
+    Parameters
+    ----------
+    truth : a normal map, or a folder in which each stack has one under its own name
+    mask : image; only where it is not zero a pixel is judged
+    limit : degrees at the upper end of the colours of ``error.png``
+
+    Raises
+    ------
+    InputError
+        A map or its truth is missing or of another size.
+    """
+    if not np.isfinite(limit) or limit <= 0:
+        raise InputError("--limit", f"{limit} is not a positive number of degrees")
+    pairs = _pairs(out, truth)
+    inside = None if mask is None else _read_mask(mask)
+    return [_compare(pair, inside, truth_convention, limit) for pair in pairs]
+
+
+def _pairs(out: Path, truth: Path) -> list[tuple[str, Path, Path]]:
+    if not truth.exists():
+        raise InputError(truth, "no such file or folder", "check --truth")
+    if out.is_file():
+        return [(out.name, out, _single(truth, out.stem))]
+    if not out.is_dir():
+        raise InputError(out, "no such file or folder", "give what mvps normals wrote")
+    records = sorted(out.rglob(RECORD), key=lambda path: natural_key(path.as_posix()))
+    if not records:
+        raise InputError(out, f"holds no {RECORD}", "give what mvps normals wrote")
+    if truth.is_file() and len(records) > 1:
+        raise InputError(truth, f"is one map for {len(records)} stacks", "give a folder of truths")
+    pairs = []
+    for record in records:
+        name = record.parent.relative_to(out).as_posix()
+        pairs.append((name, _map_in(record.parent), _single(truth, name)))
+    return pairs
+
+
+def _map_in(folder: Path) -> Path:
+    for suffix in _SUFFIXES:
+        if (path := folder / f"normals{suffix}").is_file():
+            return path
+    raise InputError(folder, "holds no normal map")
+
+
+def _single(truth: Path, name: str) -> Path:
+    """The truth of one stack: the file itself, or what the folder holds under the stack's name."""
+    if truth.is_file():
+        return truth
+    bases = [truth / name / stem for stem in _TRUTH_NAMES] + [truth / name]
+    for base in bases:
+        for suffix in _SUFFIXES:
+            if (path := base.parent / f"{base.name}{suffix}").is_file():
+                return path
+    raise InputError(truth / name, "no truth for this stack", f"e.g. {name}/normals.tif")
+
+
+def _compare(
+    pair: tuple[str, Path, Path],
+    inside: NDArray[np.bool_] | None,
+    truth_convention: str | None,
+    limit: float,
+) -> Comparison:
+    name, normals_path, truth_path = pair
+    normals, valid = read_normals(normals_path)
+    truth, known = read_normals(truth_path, convention=truth_convention)
+    window = _window(normals_path)
+    if inside is not None and inside.shape != known.shape:
+        raise InputError("--mask", f"is {_size(inside)}, the truth {truth_path} is {_size(known)}")
+    known = known if inside is None else known & inside
+    if truth.shape != normals.shape and window is not None:
+        truth, known = truth[window], known[window]
+    if truth.shape != normals.shape:
+        raise InputError(
+            normals_path,
+            f"is {_size(valid)}, its truth {truth_path} is {_size(known)}",
+            "compare maps of one size",
+        )
+    error = angular_error(normals, truth, valid & known)
+    picture = normals_path.with_name("error.png")
+    with atomic_path(picture) as temporary:
+        write_png(temporary, error_picture(error, limit))
+    return Comparison(name, normals_path, truth_path, picture, summarise(error, known))
+
+
+def _window(normals_path: Path) -> tuple[slice, slice] | None:
+    """The region of interest that the run solved, from its record."""
+    record = normals_path.with_name(RECORD)
+    if not record.is_file():
+        return None
+    try:
+        roi = json.loads(read_text(record))["options"]["roi"]
+        if roi is None:
+            return None
+        x, y, width, height = (int(roi[key]) for key in ("x", "y", "width", "height"))
+    except (ValueError, KeyError, TypeError):
+        raise InputError(record, "is not a record of mvps normals") from None
+    return slice(y, y + height), slice(x, x + width)
+
+
+def _read_mask(path: Path) -> NDArray[np.bool_]:
+    pixels = read_image(ImageRef(path))
+    inside: NDArray[np.bool_] = pixels > 0
+    return inside if inside.ndim == 2 else np.any(inside, axis=2)
+
+
+def _size(array: NDArray[Any]) -> str:
+    return f"{array.shape[1]}x{array.shape[0]}"

@@ -1,0 +1,157 @@
+"""What is right: photometric stereo by least squares in NumPy, the definition and the fallback.
+
+g = (L'L)^-1 L'v, n = g/|g|, albedo = |g| (paper, section 3.2). Every compiled path is tested
+against this file in float64; in float32, tile by tile, it does the work where nothing is compiled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mvps.stereo.problem import Problem
+from mvps.stereo.solution import StripOut, check_strip
+
+ABSURD = 2.0**50  # a sample this large (infinite, or a "no data" of FLT_MAX) counts as missing
+CEILING = 1e15  # |g| from here on is no albedo; its square is far below float32's overflow
+SMALLEST_PIVOT = 1e-5  # of the trace of L'L; usable lights below it lie in a plane
+TILE = 1 << 13  # pixels; the temporaries of a tile stay in the caches
+
+Array = NDArray[Any]
+
+
+class ReferenceBackend:
+    """Least squares in NumPy.
+
+    Parameters
+    ----------
+    dtype : float64 is the definition ("reference"); float32 is the fallback ("numpy")
+    """
+
+    def __init__(self, dtype: type[np.floating[Any]] = np.float64) -> None:
+        self._dtype = np.dtype(dtype)
+        self.name = "reference" if self._dtype == np.float64 else "numpy"
+
+    def describe(self) -> dict[str, Any]:
+        """What did the work, for the record of a run."""
+        return {"name": self.name, "numpy": np.__version__, "precision": self._dtype.name}
+
+    def solve_strip(self, problem: Problem, samples: Any, mask: Any | None, out: StripOut) -> None:
+        """Solve N pixels; arrays as in :func:`mvps.stereo.solution.check_strip`."""
+        solve_strip(problem, samples, mask, out, self._dtype)
+
+
+def solve_strip(
+    problem: Problem,
+    samples: Array,
+    mask: Array | None,
+    out: StripOut,
+    dtype: DTypeLike = np.float64,
+) -> None:
+    """Fill ``out`` from samples (K, N) or (K, N, 3), computed in ``dtype``, tile by tile."""
+    check_strip(problem, samples, mask, out)
+    for start in range(0, samples.shape[1], TILE):
+        tile = slice(start, start + TILE)
+        inside = None if mask is None else mask[tile]
+        _solve(problem, samples[:, tile], inside, out.part(start, tile.stop), np.dtype(dtype))
+
+
+def _solve(
+    problem: Problem, samples: Array, mask: Array | None, out: StripOut, dtype: np.dtype[Any]
+) -> None:
+    with np.errstate(all="ignore"):  # a pixel that overflows or divides by zero is found by its |g|
+        raw = samples.astype(dtype).reshape(*samples.shape[:2], -1)  # (K, N, C)
+        if samples.dtype.kind == "f":
+            raw[np.abs(raw) >= ABSURD] = np.nan  # so that no clamp and no limit can hide it
+        v = _values(problem, raw)  # (K, N, A), one A an albedo
+        G = problem.pinv.astype(dtype) @ v.reshape(problem.lights, -1)
+        G = G.reshape(3, -1, problem.albedos).transpose(1, 0, 2)  # (N, 3, A)
+        M = (problem.directions.T @ problem.directions).astype(dtype)  # (3, 3)
+        used: Array = np.full(raw.shape[1], problem.lights)
+        spans: Array = np.full(raw.shape[1], True)
+        usable = _usable(problem, raw)  # (K, N)
+        if problem.has_limits:
+            G, M, used, spans = _within_limits(problem, usable, v, G)
+        norm = np.sqrt(np.einsum("nia,nia->n", G, G))
+        valid = (norm > problem.floor) & (norm < CEILING) & spans
+        if mask is not None:
+            valid &= mask != 0
+        if problem.mode == "channels":
+            normals, albedo = _shared_normal(G, M)
+        else:
+            normals, albedo = G[:, :, 0] / norm[:, None], norm[:, None]
+        if out.residual is not None:
+            shading = problem.directions.astype(dtype) @ normals.T  # (K, N)
+            square = np.square(v - shading[:, :, None] * albedo).mean(axis=2)
+            mean = (square * usable).sum(axis=0) / used
+            out.residual[...] = np.where(valid, np.sqrt(mean), 0)
+    out.valid[...] = valid
+    out.normals[...] = np.where(valid[:, None], normals, 0)
+    out.albedo[...] = np.where(valid[:, None], albedo, 0).reshape(out.albedo.shape)
+    if out.used is not None:
+        out.used[...] = np.where(valid, used, 0)
+
+
+def _values(problem: Problem, raw: Array) -> Array:
+    """v: raw samples (K, N, C) divided by intensity and white, one value a light or a channel."""
+    scaled: Array = raw * problem.gain.astype(raw.dtype)[:, None, :]
+    if problem.channels == problem.albedos:  # nothing to add up, and no clamp
+        return scaled
+    clamped: Array = np.minimum(scaled.sum(axis=2, keepdims=True), problem.clamp)
+    return clamped
+
+
+def _usable(problem: Problem, raw: Array) -> Array:
+    """(K, N) True where low < the largest raw sample of the light < high."""
+    top = raw.max(axis=2)
+    between: Array = (top > problem.low) & (top < problem.high)
+    return between
+
+
+def _within_limits(
+    problem: Problem, usable: Array, v: Array, everything: Array
+) -> tuple[Array, Array, Array, Array]:
+    """G (N, 3, A), L'L (N, 3, 3), count and rank of the lights that are usable at each pixel.
+
+    ``usable`` is (K, N); the rest of the pixel's system is solved by itself. ``everything`` is G
+    with every light, kept where every light is usable.
+    """
+    L, usable = problem.directions, usable.astype(np.float64)
+    products = (L[:, :, None] * L[:, None, :]).reshape(-1, 9)
+    M = (usable.T @ products).reshape(-1, 3, 3)
+    b = np.einsum("kn,ki,kna->nia", usable, L, v, optimize=True)  # 0 times NaN stays NaN
+    used = usable.sum(axis=0).astype(int)
+    spans = (used >= 3) & (_smallest_pivot(M) > SMALLEST_PIVOT * np.trace(M, axis1=1, axis2=2))
+    G = everything.copy()
+    part = spans & (used < problem.lights)
+    G[part] = np.linalg.solve(M[part], b[part])
+    return G, M, used, spans | (used == problem.lights)
+
+
+def _smallest_pivot(M: Array) -> Array:
+    """Smallest pivot of LDL' of symmetric (N, 3, 3); NaN where an earlier one vanishes."""
+    first = M[:, 0, 0]
+    second = M[:, 1, 1] - M[:, 0, 1] ** 2 / first
+    rest = M[:, 1, 2] - M[:, 0, 1] * M[:, 0, 2] / first
+    third = M[:, 2, 2] - M[:, 0, 2] ** 2 / first - rest**2 / second
+    pivots: Array = np.minimum(np.minimum(first, second), third)
+    return pivots
+
+
+def _shared_normal(G: Array, M: Array) -> tuple[Array, Array]:
+    """Normals (N, 3) and albedo (N, 3) that minimise sum_c |v_c - rho_c L n|^2 over |n| = 1.
+
+    With M = L'L this is the best approximation of rank one to M^(1/2) G: rho points along the top
+    eigenvector of G'MG, n along G rho with the sum of rho not negative, rho_c = g_c'Mn / n'Mn.
+    """
+    MG = M @ G
+    S = np.einsum("nia,nib->nab", G, MG)
+    S[~np.isfinite(S).all(axis=(1, 2))] = 0  # eigh refuses NaN; such a pixel is invalid anyway
+    rho = np.linalg.eigh(S)[1][:, :, 2]
+    rho = rho * np.where(rho.sum(axis=1, keepdims=True) < 0, -1, 1)
+    n = np.einsum("nia,na->ni", G, rho)
+    n /= np.linalg.norm(n, axis=1, keepdims=True)
+    along = np.einsum("nia,ni->na", MG, n)  # g_c'Mn, M being symmetric
+    return n, along / np.einsum("ni,nij,nj->n", n, np.broadcast_to(M, S.shape), n)[:, None]

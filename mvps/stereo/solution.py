@@ -1,0 +1,169 @@
+"""Solution of a whole image, and the strip of results that backends fill."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mvps.errors import InputError
+from mvps.stereo.problem import DTYPES, Problem
+
+ALIGNMENT = 64  # bytes; a cache line, so that results can go past the caches
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Normals and albedo of one image, zero where ``valid`` is False; NumPy, or CuPy if given CuPy.
+
+    Attributes
+    ----------
+    normals : (H, W, 3) float32, unit; x right, y up, z to the camera
+    albedo : (H, W) or, with mode "channels", (H, W, 3) float32; 1 is full scale under intensity 1
+    valid : (H, W) bool; inside the mask, above the noise floor, every sample finite, and the lights
+        that count there span three dimensions
+    residual : (H, W) float32, root of the mean over the lights that counted (and channels) of
+        (v - albedo l.n)^2; None unless asked for
+    used : (H, W) uint8, lights that counted; None unless asked for
+    """
+
+    normals: Any
+    albedo: Any
+    valid: Any
+    residual: Any = None
+    used: Any = None
+
+    @property
+    def degenerate(self) -> int:
+        """Number of pixels without a normal."""
+        return int(self.valid.size - self.valid.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class StripOut:
+    """Results of N pixels; a solver writes every element, zero where invalid.
+
+    Attributes
+    ----------
+    normals : (N, 3) float32
+    albedo : (N,) or (N, 3) float32
+    valid : (N,) uint8, 0 or 1
+    residual : (N,) float32, or None where it is not wanted
+    used : (N,) uint8, or None where it is not wanted
+    """
+
+    normals: Any
+    albedo: Any
+    valid: Any
+    residual: Any = None
+    used: Any = None
+
+    @classmethod
+    def empty(
+        cls,
+        pixels: int,
+        problem: Problem,
+        *,
+        quality: bool,
+        allocate: Callable[[tuple[int, ...], DTypeLike], Any] | None = None,
+    ) -> StripOut:
+        """Uninitialised room for ``pixels`` results; ``allocate`` makes arrays elsewhere."""
+        make = allocate or _aligned
+        return cls(
+            normals=make((pixels, 3), np.float32),
+            albedo=make((pixels, *_trailing(problem.albedos)), np.float32),
+            valid=make((pixels,), np.uint8),
+            residual=make((pixels,), np.float32) if quality else None,
+            used=make((pixels,), np.uint8) if quality else None,
+        )
+
+    def part(self, start: int, stop: int) -> StripOut:
+        """View of the pixels from ``start`` up to ``stop``."""
+        kept = slice(start, stop)
+        return StripOut(
+            self.normals[kept],
+            self.albedo[kept],
+            self.valid[kept],
+            None if self.residual is None else self.residual[kept],
+            None if self.used is None else self.used[kept],
+        )
+
+    def head(self, pixels: int) -> StripOut:
+        """View of the first pixels."""
+        return self.part(0, pixels)
+
+    def solution(self, shape: tuple[int, int]) -> Solution:
+        """The same memory as an image of H x W."""
+        return Solution(
+            normals=self.normals.reshape(*shape, 3),
+            albedo=self.albedo.reshape(*shape, *self.albedo.shape[1:]),
+            valid=self.valid.reshape(shape).view(np.bool_),
+            residual=None if self.residual is None else self.residual.reshape(shape),
+            used=None if self.used is None else self.used.reshape(shape),
+        )
+
+
+def check_strip(problem: Problem, samples: Any, mask: Any | None, out: StripOut) -> None:
+    """Refuse arrays that a kernel would read or write beyond their ends.
+
+    Parameters
+    ----------
+    samples : (K, N) or (K, N, 3) uint8, uint16 or float32; contiguous but for the stride of K
+    mask : (N,) uint8 or bool, or None
+
+    Raises
+    ------
+    InputError
+        A shape, a type or a stride does not fit the problem.
+    """
+    if samples.dtype.name not in DTYPES or not samples.dtype.isnative:
+        raise InputError("samples", f"type {samples.dtype}", "give uint8, uint16 or float32")
+    pixels = samples.shape[1] if samples.ndim > 1 else 0
+    _expect("samples", samples, (problem.lights, pixels, *_trailing(problem.channels)), skip=1)
+    if mask is not None:
+        _expect("mask", mask, (pixels,), ("uint8", "bool"))
+    _expect("normals", out.normals, (pixels, 3), ("float32",))
+    _expect("albedo", out.albedo, (pixels, *_trailing(problem.albedos)), ("float32",))
+    _expect("valid", out.valid, (pixels,), ("uint8",))
+    if out.residual is not None:
+        _expect("residual", out.residual, (pixels,), ("float32",))
+    if out.used is not None:
+        _expect("used", out.used, (pixels,), ("uint8",))
+
+
+def plane_stride(samples: Any) -> int:
+    """Elements from one light to the next."""
+    return int(samples.strides[0] // samples.itemsize)
+
+
+def _trailing(count: int) -> tuple[int, ...]:
+    return () if count == 1 else (count,)
+
+
+def _expect(
+    name: str, array: Any, shape: tuple[int, ...], types: tuple[str, ...] = (), skip: int = 0
+) -> None:
+    if array.shape != shape:
+        raise InputError(name, f"shape {array.shape}, expected {shape}")
+    if types and array.dtype.name not in types:
+        raise InputError(name, f"type {array.dtype}, expected {' or '.join(types)}")
+    if array.size and (_gaps(array, skip) or array.strides[0] < 0):
+        raise InputError(name, "not contiguous", "copy it into one block")
+
+
+def _gaps(array: Any, skip: int) -> bool:
+    """Whether elements stand apart after the first ``skip`` axes, or off their grid on those."""
+    steps = [array.itemsize * math.prod(array.shape[i + 1 :]) for i in range(array.ndim)]
+    apart = any(array.strides[i] != steps[i] for i in range(skip, array.ndim) if array.shape[i] > 1)
+    return apart or any(stride % array.itemsize for stride in array.strides[:skip])
+
+
+def _aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    block = np.empty(size + ALIGNMENT, np.uint8)
+    start = -block.ctypes.data % ALIGNMENT
+    return block[start : start + size].view(dtype).reshape(shape)
