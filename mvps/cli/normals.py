@@ -159,6 +159,24 @@ def normals(
     workers: Annotated[
         int, typer.Option(help="Stacks at the same time; 0: one a core.", rich_help_panel=_RUN)
     ] = 0,
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency", help="One stack at a time, each done soonest.", rich_help_panel=_RUN
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite/--resume",
+            help="Solve again, or skip, what is done and unchanged.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Solve part i of n, as 2/8, on one of n machines.", rich_help_panel=_RUN),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print plan and checks, then stop.", rich_help_panel=_RUN),

@@ -15,7 +15,7 @@ from mvps.cli.progress import RunProgress, clock_text
 from mvps.errors import InputError
 from mvps.images import DEFAULT_MAX_PIXELS, RawLayout
 from mvps.images.info import Packing
-from mvps.pipeline.options import RunOptions, parse_roi
+from mvps.pipeline.options import RunOptions, Schedule, parse_roi, parse_shard
 from mvps.pipeline.plan import Plan, make_plan
 from mvps.pipeline.record import StackResult
 from mvps.pipeline.run import run_plan
@@ -59,6 +59,9 @@ class Words:
     convention: str
     quality: bool
     workers: int
+    overwrite: bool
+    latency: bool
+    shard: str | None
     dry_run: bool
     json: bool
     verbose: bool
@@ -72,7 +75,7 @@ class Words:
 def execute(words: Words, *, debug: bool) -> int:
     """Plan, run and report; the exit code."""
     options = _options(words)
-    plan = make_plan(words.raw, words.out, _overrides(words), options)
+    plan = make_plan(words.raw, words.out, _overrides(words), options, _schedule(words))
     if words.dry_run:
         _show_plan(plan, words)
         return _plan_code(plan)
@@ -110,10 +113,11 @@ def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
     failed = tuple(result for result in results if result.status == "failed")
     _show_failures(plan, failed)
     done = [result for result in results if result.status == "done"]
+    skipped = len(results) - len(done) - len(failed)
     if words.json:
         console.print_json(_summary(plan, results, seconds))
     else:
-        _show_summary(plan, done, len(failed) + len(plan.failures), seconds)
+        _show_summary(plan, done, skipped, len(failed) + len(plan.failures), seconds)
     if interrupted:
         console.error("interrupted; what is done is complete, the same command does the rest")
         return 130
@@ -133,7 +137,15 @@ def _options(words: Words) -> RunOptions:
         saturation=words.saturation,
         quality=words.quality,
         max_pixels=DEFAULT_MAX_PIXELS if words.max_pixels is None else words.max_pixels,
+    )
+
+
+def _schedule(words: Words) -> Schedule:
+    return Schedule(
         workers=words.workers,
+        overwrite=words.overwrite,
+        latency=words.latency,
+        shard=(1, 1) if words.shard is None else parse_shard(words.shard),
     )
 
 
@@ -240,13 +252,17 @@ def _summary(plan: Plan, results: list[StackResult], seconds: float) -> dict[str
     }
 
 
-def _show_summary(plan: Plan, done: list[StackResult], failures: int, seconds: float) -> None:
+def _show_summary(
+    plan: Plan, done: list[StackResult], skipped: int, failures: int, seconds: float
+) -> None:
     megapixels = sum(result.raw_pixels for result in done) / 1e6
     pixels = sum(result.pixels for result in done)
     valid = sum(result.valid for result in done)
     text = f"{_count(len(done), 'stack')} done in {clock_text(seconds)}"
     if done:
         text += f" ({megapixels / max(seconds, 1e-9):.0f} MP/s), {valid / pixels:.1%} valid normals"
+    if skipped:
+        text += f", {skipped:,} done before (--overwrite solves them again)"
     if failures:
         text += f", {failures} failed"
     console.say(text)

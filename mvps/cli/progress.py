@@ -60,7 +60,9 @@ class RunProgress:
     def finish(self, result: StackResult) -> None:
         """Count a stack; off a terminal, say so from time to time."""
         self._done += 1
-        self._bar.update(self._task, stacks=self._text())
+        if result.status == "skipped":
+            self._total -= result.raw_pixels
+        self._bar.update(self._task, stacks=self._text(), total=self._total)
         now = time.perf_counter()
         if not self._bar.disable and self._bar.live.is_started:
             return

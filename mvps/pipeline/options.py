@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -52,7 +53,6 @@ class RunOptions:
         pixel with fewer than three usable lights is invalid
     quality : write ``quality.tif``
     max_pixels : refuse images above this size before decoding
-    workers : stacks solved at the same time; 0 means one a core
     """
 
     device: str = "auto"
@@ -67,7 +67,6 @@ class RunOptions:
     saturation: float | None = None
     quality: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
-    workers: int = 0
 
     def __post_init__(self) -> None:
         _one_of("--grey", self.grey, GREY_MODES)
@@ -79,8 +78,6 @@ class RunOptions:
             raise InputError("--bin", f"{self.bin} is below 1", "1 keeps every pixel")
         if self.max_pixels < 1:
             raise InputError("--max-pixels", f"{self.max_pixels} is below 1")
-        if self.workers < 0:
-            raise InputError("--workers", f"{self.workers} is negative", "0 means one a core")
         black = 0.0 if self.black is None else self.black
         saturation = 1.0 if self.saturation is None else self.saturation
         for name, value in (("--black", black), ("--saturation", saturation)):
@@ -92,6 +89,54 @@ class RunOptions:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a run goes about its stacks; nothing here changes a map.
+
+    Attributes
+    ----------
+    workers : stacks solved at the same time; 0 means one a core
+    overwrite : solve again what an earlier run has done
+    latency : one stack at a time, its lights read side by side, so that each is done soonest
+    shard : (i, n), solve the i-th of n parts of the plan, 1-based
+    """
+
+    workers: int = 0
+    overwrite: bool = False
+    latency: bool = False
+    shard: tuple[int, int] = (1, 1)
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise InputError("--workers", f"{self.workers} is negative", "0 means one a core")
+        index, parts = self.shard
+        if not 1 <= index <= parts:
+            raise InputError("--shard", f"{index}/{parts} is no part", "e.g. 2/8, from 1/8 to 8/8")
+
+    def takes(self, stack: str) -> bool:
+        """Whether a stack belongs to this shard, by a hash of its name that never changes."""
+        index, parts = self.shard
+        digest = hashlib.sha256(stack.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % parts == index - 1
+
+
+DEFAULT_SCHEDULE = Schedule()
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``2/8`` as (2, 8).
+
+    Raises
+    ------
+    InputError
+        Not two whole numbers.
+    """
+    index, slash, parts = text.partition("/")
+    if not (slash and index.strip().isdecimal() and parts.strip().isdecimal()):
+        raise InputError("--shard", f"{text!r} is not i/n", "e.g. 2/8")
+    return int(index), int(parts)
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from mvps.capture import Fault, Finding, Overrides, Stack, discover, inspect
 from mvps.errors import InputError, MvpsError
 from mvps.images import Window
-from mvps.pipeline.options import RunOptions
+from mvps.pipeline.options import DEFAULT_SCHEDULE, RunOptions, Schedule
 
 # CPU milliseconds for 20 megapixels on one core, 8-bit and 16-bit grey; only for the estimate.
 _DECODE_MS = {
@@ -80,6 +80,7 @@ class Plan:
     root: Path
     out: Path
     options: RunOptions
+    schedule: Schedule
     stacks: tuple[PlannedStack, ...]
     faults: tuple[Fault, ...]
 
@@ -97,7 +98,7 @@ class Plan:
     @property
     def workers(self) -> int:
         """Stacks solved at the same time."""
-        wanted = self.options.workers or cores()
+        wanted = 1 if self.schedule.latency else self.schedule.workers or cores()
         return max(1, min(wanted, len(self.runnable)))
 
     def estimated_seconds(self) -> float:
@@ -117,7 +118,13 @@ class Plan:
         }
 
 
-def make_plan(root: Path, out: Path, overrides: Overrides, options: RunOptions) -> Plan:
+def make_plan(
+    root: Path,
+    out: Path,
+    overrides: Overrides,
+    options: RunOptions,
+    schedule: Schedule = DEFAULT_SCHEDULE,
+) -> Plan:
     """Find the stacks under ``root`` and run every check that needs no pixel.
 
     Raises
@@ -133,11 +140,13 @@ def make_plan(root: Path, out: Path, overrides: Overrides, options: RunOptions) 
     if out.exists() and not out.is_dir():
         raise InputError(out, "is a file", "name a folder for the maps")
     found = discover(root, overrides)
+    wanted = [stack for stack in found.stacks if schedule.takes(stack.name)]
+    faults = tuple(fault for fault in found.faults if schedule.takes(fault.stack))
     with ThreadPoolExecutor() as pool:
-        planned = tuple(pool.map(partial(_plan_stack, out=out, options=options), found.stacks))
-    faults = found.faults + tuple(p for p in planned if isinstance(p, Fault))
+        planned = tuple(pool.map(partial(_plan_stack, out=out, options=options), wanted))
+    faults += tuple(p for p in planned if isinstance(p, Fault))
     stacks = tuple(p for p in planned if isinstance(p, PlannedStack))
-    return Plan(root, out, options, stacks, faults)
+    return Plan(root, out, options, schedule, stacks, faults)
 
 
 def cores() -> int:

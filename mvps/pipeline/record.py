@@ -15,7 +15,8 @@ import numpy as np
 
 import mvps
 from mvps.capture import Stack
-from mvps.files import append_line, sha256_file, write_json
+from mvps.files import append_line, write_json
+from mvps.pipeline.inputs import describe_inputs
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.sampling import SampleStatistics
 from mvps.pipeline.sink import RECORD
@@ -31,7 +32,7 @@ class StackResult:
 
     Attributes
     ----------
-    status : ``done`` or ``failed``
+    status : ``done``, ``failed``, or ``skipped`` where an earlier run had done it
     error : the one line that says why it failed, else empty
     pixels, valid : of the maps; those with a normal
     raw_pixels : read over all lights
@@ -112,6 +113,7 @@ def write_record(
     plan: Plan,
     figures: Figures,
     *,
+    fingerprint: str,
     device: dict[str, Any],
     outputs: dict[str, Any],
     warnings: tuple[str, ...],
@@ -127,7 +129,8 @@ def write_record(
         "frame": "camera",
         "frame_axes": "x right, y up, z towards the camera, then the signs of the convention",
         "convention": plan.options.convention,
-        "inputs": _inputs(stack),
+        "fingerprint": fingerprint,
+        "inputs": describe_inputs(stack),
         "layout": stack.layout,
         "lights": _lights(stack),
         "camera": _camera(stack),
@@ -154,8 +157,9 @@ def write_record(
 
 
 def append_manifest(out: Path, result: StackResult) -> None:
-    """One line a complete stack; the last line of a stack counts."""
-    line = result.as_dict() | {"folder": _relative(result.folder, out)}
+    """One line a stack that was done or failed; the last line of a stack counts."""
+    status = "done" if result.status == "skipped" else result.status
+    line = result.as_dict() | {"folder": _relative(result.folder, out), "status": status}
     append_line(out / MANIFEST, json.dumps(line, ensure_ascii=False))
 
 
@@ -170,27 +174,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "unknown"
     return found
-
-
-def _inputs(stack: Stack) -> list[dict[str, Any]]:
-    roles: list[tuple[str, Path, int]] = [("light", r.path, r.page) for r in stack.images]
-    roles += [("flat", ref.path, ref.page) for ref in stack.flats]
-    single = {"mask": stack.mask, "dark": stack.dark, "ambient": stack.ambient}
-    roles += [(role, path, 0) for role, path in single.items() if path is not None]
-    digests: dict[Path, str] = {}
-    for _, path, _ in roles:
-        if path not in digests:
-            digests[path] = sha256_file(path)
-    return [
-        {
-            "role": role,
-            "path": str(path),
-            "page": page,
-            "bytes": path.stat().st_size,
-            "sha256": digests[path],
-        }
-        for role, path, page in roles
-    ]
 
 
 def _lights(stack: Stack) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
-from mvps.errors import MvpsError
+from mvps.errors import InputError, MvpsError
 from mvps.pipeline.plan import Plan, PlannedStack, cores
-from mvps.pipeline.record import StackResult, append_manifest
+from mvps.pipeline.record import MANIFEST, StackResult, append_manifest
+from mvps.pipeline.resume import finished_before, in_manifest
 from mvps.pipeline.stream import CancelledError, Job, Progress, run_stack
 from mvps.stereo import Backend
 
@@ -33,10 +35,11 @@ def run_plan(
     Closing the generator (or an interrupt in its consumer) cancels the stacks under way at their
     next strip, removes their temporary files and waits for that.
     """
-    # A single stack leaves cores idle, so its lights are read side by side.
-    spare = plan.options.workers or cores()
-    readers = ThreadPoolExecutor(spare) if len(plan.runnable) == 1 and spare > 1 else None
+    # One stack at a time leaves cores idle, so its lights are read side by side.
+    spare = plan.schedule.workers or cores()
+    readers = ThreadPoolExecutor(spare) if plan.workers == 1 and spare > 1 else None
     job = Job(plan, backend, progress, threading.Event(), readers)
+    listed = _open_manifest(plan)
     workers = ThreadPoolExecutor(plan.workers, thread_name_prefix="stack")
     pending: set[Future[StackResult]] = set()
     stacks = iter(plan.runnable)
@@ -49,7 +52,10 @@ def run_plan(
                 return
             finished, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
-                yield future.result()
+                result = future.result()
+                if result.status != "skipped" or result.stack not in listed:
+                    result = _list(plan, result)
+                yield result
     finally:
         job.cancel.set()
         workers.shutdown(wait=True, cancel_futures=True)
@@ -57,13 +63,37 @@ def run_plan(
             readers.shutdown(wait=True)
 
 
+def _open_manifest(plan: Plan) -> set[str]:
+    """Make the output folder, list what cannot be solved; names of the stacks listed as done."""
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+        listed = in_manifest(plan.out)
+    except OSError as error:
+        raise InputError(plan.out, f"cannot be written ({error.strerror})") from None
+    for fault in plan.failures:
+        _list(plan, StackResult(fault.stack, plan.out / fault.stack, "failed", fault.message))
+    return listed
+
+
+def _list(plan: Plan, result: StackResult) -> StackResult:
+    """Add a result to the manifest; where that fails the maps are still whole, so only warn."""
+    try:
+        append_manifest(plan.out, result)
+    except OSError as error:
+        warning = f"{plan.out / MANIFEST}: cannot be written ({error.strerror})"
+        return replace(result, warnings=(*result.warnings, warning))
+    return result
+
+
 def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult:
     """Run one stack; a fault ends that stack, not the run."""
     started = time.perf_counter()
     try:
-        result = run_stack(planned, job)
-        append_manifest(job.plan.out, result)
-        return result
+        if not job.plan.schedule.overwrite:
+            before = finished_before(planned, job.plan.options)
+            if before is not None:
+                return before
+        return run_stack(planned, job)
     except MvpsError as error:
         message = str(error)
     except MemoryError:

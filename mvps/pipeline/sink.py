@@ -119,8 +119,8 @@ class MapSink:
         clipped: NDArray[Any] = np.clip(steps, 0, np.iinfo(np.uint16).max).astype(np.uint16)
         return clipped
 
-    def commit(self) -> list[str]:
-        """Finish every map, give each its final name, drop maps of an earlier run; their names."""
+    def commit(self) -> dict[str, int]:
+        """Finish every map, give it its final name, drop maps of an earlier run; bytes by name."""
         preview = self.folder / "preview.png"
         for writer in self._writers.values():
             writer.finish()
@@ -135,7 +135,7 @@ class MapSink:
             if self.folder / name not in finals:
                 (self.folder / name).unlink(missing_ok=True)
         self._writers = {}
-        return [final.name for final in finals]
+        return {final.name: final.stat().st_size for final in finals}
 
     def abort(self) -> None:
         """Remove everything that this sink began."""

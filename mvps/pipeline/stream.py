@@ -19,6 +19,7 @@ from mvps.capture import Stack
 from mvps.pipeline.options import STRIP_ROWS
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.record import Figures, StackResult, write_record
+from mvps.pipeline.resume import fingerprint, remove_leftovers
 from mvps.pipeline.sink import MapSink
 from mvps.pipeline.source import StripSource
 from mvps.stereo import Backend, Problem, StripOut, prepare
@@ -83,6 +84,7 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
             low=source.low,
             high=source.high,
         )
+        remove_leftovers(planned.folder)
         sink = MapSink(
             planned.folder, (planned.width, planned.height), problem, source.white, options
         )
@@ -98,6 +100,7 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
         planned,
         job.plan,
         figures,
+        fingerprint=fingerprint(planned, options),
         device=job.backend.describe(),
         outputs={"files": outputs, "albedo_scale": sink.albedo_scale},
         warnings=warnings,

@@ -10,6 +10,7 @@ import sys
 import time
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from scenes import bumps, degrees_between, write_diligent, write_directions, wri
 
 from mvps.capture import Overrides
 from mvps.images.maps import read_normals
-from mvps.pipeline.options import RunOptions, parse_roi
+from mvps.pipeline.options import RunOptions, Schedule, parse_roi
 from mvps.pipeline.plan import make_plan
 from mvps.pipeline.record import StackResult
 from mvps.pipeline.run import run_plan
@@ -28,9 +29,14 @@ ROUNDING = 0.0015  # degrees: uint16 samples of the images plus the uint16 encod
 
 
 def run(
-    raw: Path, out: Path, overrides: Overrides | None = None, **options: object
+    raw: Path,
+    out: Path,
+    overrides: Overrides | None = None,
+    schedule: Schedule | None = None,
+    **options: Any,
 ) -> list[StackResult]:
-    plan = make_plan(raw, out, overrides or Overrides(), RunOptions(**options))  # type: ignore[arg-type]
+    wanted = schedule or Schedule()
+    plan = make_plan(raw, out, overrides or Overrides(), RunOptions(**options), wanted)
     backend = get_backend(plan.options.device)
     return list(run_plan(plan, backend, lambda pixels: None, debug=True))
 
@@ -254,10 +260,10 @@ def test_memory_is_bounded_by_strips_not_by_images(tmp_path: Path) -> None:
         image[0, k] += 1
         write_image(raw / f"{k}.tif", image)
     write_directions(raw, scene.directions)
-    run(raw, tmp_path / "warm", workers=1)
+    run(raw, tmp_path / "warm", schedule=Schedule(workers=1))
 
     tracemalloc.start()
-    run(raw, tmp_path / "out", workers=1)
+    run(raw, tmp_path / "out", schedule=Schedule(workers=1))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
@@ -311,4 +317,4 @@ def test_a_disk_that_takes_no_more_fails_the_stack_in_one_line(tmp_path: Path) -
     assert "Traceback" not in process.stderr
     (line,) = [line for line in process.stderr.splitlines() if line.startswith("error:")]
     assert "normals.tif" in line
-    assert not list(out.rglob("*.*"))
+    assert [path.name for path in out.iterdir()] == ["manifest.jsonl"]

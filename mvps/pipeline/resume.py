@@ -1,0 +1,113 @@
+"""What an earlier run has done already: a stack is done when its record vouches for its maps.
+
+A stack is skipped when its inputs, everything that shapes its maps and the version are unchanged,
+and its maps are there in the size in which they were written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import mvps
+from mvps.pipeline.inputs import same_inputs
+from mvps.pipeline.options import RunOptions
+from mvps.pipeline.plan import PlannedStack
+from mvps.pipeline.record import MANIFEST, StackResult
+from mvps.pipeline.sink import RECORD
+
+MAX_RECORD_BYTES = 16 << 20
+
+
+def finished_before(planned: PlannedStack, options: RunOptions) -> StackResult | None:
+    """The result of an earlier run for this stack, or None where there is work to do."""
+    record = _read_record(planned.folder / RECORD)
+    if record is None or record.get("fingerprint") != fingerprint(planned, options):
+        return None
+    outputs = record.get("outputs", {}).get("files", {})
+    with contextlib.suppress(OSError, AttributeError, KeyError, TypeError, ValueError):
+        whole = all(
+            (planned.folder / name).stat().st_size == size for name, size in outputs.items()
+        )
+        if outputs and whole and same_inputs(planned.stack, record.get("inputs")):
+            figures = record["figures"]
+            return StackResult(
+                planned.stack.name,
+                planned.folder,
+                "skipped",
+                warnings=tuple(record["warnings"]),
+                seconds=float(record["timings"]["total"]),
+                pixels=int(figures["pixels"]),
+                valid=int(figures["valid"]),
+                raw_pixels=planned.raw_pixels,
+            )
+    return None
+
+
+def fingerprint(planned: PlannedStack, options: RunOptions) -> str:
+    """SHA-256 over everything but the bytes of the images that shapes the maps of a stack."""
+    stack = planned.stack
+    shaping = {
+        "version": mvps.__version__,
+        "options": options.as_dict(),
+        "window": asdict(planned.window),
+        "directions": stack.lights.directions.tolist(),
+        "intensities": stack.lights.intensities.tolist(),
+        "response": stack.response,
+        "samples": asdict(stack.sample_format),
+        "bayer": stack.bayer,
+        "raw": None if stack.raw is None else asdict(stack.raw),
+        "camera": None if stack.camera is None else stack.camera.source.sha256,
+    }
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files in a stack's folder that no living process will finish."""
+    for path in folder.glob(".*.part"):
+        owner = path.name.removesuffix(".part").rpartition(".")[2].partition("-")[0]
+        if owner.isdecimal() and (int(owner) == os.getpid() or not _alive(int(owner))):
+            path.unlink(missing_ok=True)
+
+
+def in_manifest(out: Path) -> set[str]:
+    """Stacks whose last line in the manifest says done; ends a line that a crash cut short."""
+    path = out / MANIFEST
+    last: dict[str, str] = {}
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return set()
+    if data and not data.endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")
+    for line in data.splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            entry = json.loads(line)
+            last[entry["stack"]] = entry["status"]
+    return {stack for stack, status in last.items() if status == "done"}
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
+    try:
+        if path.stat().st_size > MAX_RECORD_BYTES:
+            return None
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
