@@ -156,6 +156,9 @@ def normals(
     quality: Annotated[
         bool, typer.Option("--quality", help="Also write quality.tif.", rich_help_panel=_WRITE)
     ] = False,
+    preview: Annotated[
+        bool, typer.Option(help="Write preview.png.", rich_help_panel=_WRITE)
+    ] = True,
     workers: Annotated[
         int, typer.Option(help="Stacks at the same time; 0: one a core.", rich_help_panel=_RUN)
     ] = 0,

@@ -58,6 +58,7 @@ class Words:
     albedo: str
     convention: str
     quality: bool
+    preview: bool
     workers: int
     overwrite: bool
     latency: bool
@@ -136,6 +137,7 @@ def _options(words: Words) -> RunOptions:
         black=words.black,
         saturation=words.saturation,
         quality=words.quality,
+        preview=words.preview,
         max_pixels=DEFAULT_MAX_PIXELS if words.max_pixels is None else words.max_pixels,
     )
 
@@ -267,8 +269,9 @@ def _show_summary(
         text += f", {failures} failed"
     console.say(text)
     if done:
-        look = done[0].folder / "preview.png"
-        console.say(f"maps under {plan.out}; look at {look}")
+        preview = done[0].folder / "preview.png"
+        look = f"; look at {preview}" if plan.options.preview else ""
+        console.say(f"maps under {plan.out}{look}")
 
 
 def _and_more(count: int, what: str) -> None:

@@ -83,11 +83,13 @@ class Corrector:
         dark = stack.ref(stack.dark) if stack.dark else None
         self._dark = opener(dark) if dark else None
         self._ambient = opener(stack.ref(stack.ambient)) if stack.ambient else None
-        self._flats = [opener(ref) for ref in stack.flats]
+        self._shared_flat = len(set(stack.flats)) == 1
+        refs = stack.flats[:1] if self._shared_flat else stack.flats
+        self._flats = [opener(ref) for ref in refs]
         curve = (stack.response, stack.bayer, white)
         self._means = [
             mean_light(FlatField(ref, dark, window, *curve, options.max_pixels, stamp(ref, dark)))
-            for ref in stack.flats
+            for ref in refs
         ]
         self._limits = limits
         self._limited = any(np.isfinite(limits))
@@ -95,12 +97,15 @@ class Corrector:
         self._bin = options.bin
         self._offset: Rows | None = None
         self._dark_rows: Rows | None = None
+        self._gain: Rows | None = None
 
     def begin(self, y0: int, y1: int) -> None:
         """Read the frames that every light of the next strip shares."""
         self._dark_rows = self._linear(self._dark, y0, y1)
         ambient = self._linear(self._ambient, y0, y1)
         self._offset = self._dark_rows if ambient is None else ambient
+        if self._shared_flat:
+            self._gain = self._flat_gain(0, y0, y1)
 
     def fill(
         self, k: int, light: WindowedRows, y0: int, y1: int, out: NDArray[np.float32]
@@ -108,10 +113,9 @@ class Corrector:
         """Corrected, binned rows of light ``k`` into ``out``; returns its first raw row."""
         raw = light.empty(y1 - y0)
         light.read(y0, y1, raw)
-        gain = None
-        if self._flats:
-            flat = linear_rows(self._flats[k], y0, y1, self._table)
-            gain = gain_rows(flat, self._dark_rows, self._means[k])
+        gain = self._gain
+        if self._flats and not self._shared_flat:
+            gain = self._flat_gain(k, y0, y1)
         linear = np.empty(raw.shape, np.float32)
         correct(raw, self._table, self._offset, gain, linear)
         out[...] = bin_mean(linear, self._bin)
@@ -121,6 +125,10 @@ class Corrector:
             out[~bin_all((peak > low) & (peak < high), self._bin)] = UNUSABLE
         first: NDArray[Any] = raw[0]
         return first
+
+    def _flat_gain(self, k: int, y0: int, y1: int) -> Rows:
+        flat = linear_rows(self._flats[k], y0, y1, self._table)
+        return gain_rows(flat, self._dark_rows, self._means[k])
 
     def _linear(self, frame: WindowedRows | None, y0: int, y1: int) -> Rows | None:
         return None if frame is None else linear_rows(frame, y0, y1, self._table)

@@ -52,6 +52,7 @@ class RunOptions:
     black, saturation : fractions of full scale; samples at or beyond them are not usable, and a
         pixel with fewer than three usable lights is invalid
     quality : write ``quality.tif``
+    preview : write ``preview.png``
     max_pixels : refuse images above this size before decoding
     """
 
@@ -66,6 +67,7 @@ class RunOptions:
     black: float | None = None
     saturation: float | None = None
     quality: bool = False
+    preview: bool = True
     max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:

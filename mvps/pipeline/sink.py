@@ -85,7 +85,7 @@ class MapSink:
                 np.float32,
                 _describe("plane 0: residual RMS in albedo units; plane 1: lights used"),
             )
-        self._preview = PreviewAccumulator(width, height)
+        self._preview = PreviewAccumulator(width, height) if options.preview else None
 
     def _plane(self, path: Path, size: tuple[int, int, int], dtype: Any, description: str) -> Any:
         width, height, channels = size
@@ -105,7 +105,8 @@ class MapSink:
         shape = (rows, self._width)
         normals, valid = out.normals.reshape(*shape, 3), out.valid.reshape(shape)
         self._normals.write_rows(normals, valid)
-        self._preview.add_rows(normals, valid)
+        if self._preview is not None:
+            self._preview.add_rows(normals, valid)
         if self._albedo is not None:
             self._albedo.write_rows(self._encode_albedo(out.albedo).reshape(*shape, -1))
         if self._quality is not None and out.residual is not None and out.used is not None:
@@ -124,14 +125,16 @@ class MapSink:
         preview = self.folder / "preview.png"
         for writer in self._writers.values():
             writer.finish()
-        write_png(temporary_name(preview), self._preview.finish())
-        finals = [*self._writers, preview]
+        finals = list(self._writers)
+        if self._preview is not None:
+            write_png(temporary_name(preview), self._preview.finish())
+            finals.append(preview)
         # The record vouches for the maps, so it goes first and comes back last.
         (self.folder / RECORD).unlink(missing_ok=True)
         for final in finals:
             temporary_name(final).replace(final)
         stale = {f"normals{encoding.suffix}" for encoding in NORMAL_ENCODINGS.values()}
-        for name in stale | {"albedo.tif", "quality.tif"}:
+        for name in stale | {"albedo.tif", "quality.tif", "preview.png"}:
             if self.folder / name not in finals:
                 (self.folder / name).unlink(missing_ok=True)
         self._writers = {}
