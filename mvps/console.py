@@ -19,7 +19,7 @@ def stdout() -> Console:
     """Console for results."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 @cache
@@ -27,12 +27,12 @@ def stderr() -> Console:
     """Console for messages, warnings and progress."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
     """One line for the reader, on stderr."""
-    stderr().print(text, markup=False)
+    stderr().print(text, soft_wrap=True)
 
 
 def warn(text: str) -> None:
@@ -48,10 +48,10 @@ def error(text: str) -> None:
 def _labelled(label: str, style: str, text: str) -> None:
     from rich.text import Text
 
-    stderr().print(Text.assemble((f"{label}: ", style), text))
+    stderr().print(Text.assemble((f"{label}: ", style), text), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, nothing else."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
     sys.stdout.flush()

@@ -41,6 +41,10 @@ class DeviceError(MvpsError):
     exit_code = 2
 
 
+class DiskFullError(MvpsError):
+    """The disk takes no more; whatever comes next would fail as well."""
+
+
 class MissingExtraError(MvpsError):
     """An optional dependency is not installed; the message names the extra."""
 

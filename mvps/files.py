@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,10 @@ def read_text(path: Path) -> str:
         The file is missing, a folder, larger than 16 MiB or not text.
     """
     try:
-        if path.stat().st_size > MAX_TEXT_BYTES:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise InputError(path, "is not a regular file", "name a text file")
+        if state.st_size > MAX_TEXT_BYTES:
             raise InputError(path, "larger than 16 MiB, so not a text file of this kind")
         data = path.read_bytes()
     except FileNotFoundError:
@@ -60,6 +64,13 @@ def sha256_file(path: Path) -> str:
 def temporary_name(final: Path) -> Path:
     """Hidden name beside ``final``, unique to this process and thread."""
     return final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident():x}.part")
+
+
+def final_name(path: Path) -> Path:
+    """The name that a temporary file is meant to bear; any other path as it is."""
+    if path.name.startswith(".") and path.name.endswith(".part"):
+        return path.with_name(path.name[1:].removesuffix(".part").rpartition(".")[0])
+    return path
 
 
 @contextlib.contextmanager
@@ -86,8 +97,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically; refuses NaN, which is not JSON."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write indented JSON atomically; ASCII, since a file name need not be UTF-8; refuses NaN."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def append_line(path: Path, line: str) -> None:

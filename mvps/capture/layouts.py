@@ -100,6 +100,7 @@ class _Search:
         self._lightless: list[tuple[_Place, Entries]] = []
         self._unused: dict[Path, str] = {}
         self._faults: list[Fault] = []
+        self._above: Path | None = None
         self._lights = cache(self._read_lights)
 
     def run(self) -> Discovery:
@@ -108,7 +109,8 @@ class _Search:
             layout = "rti" if self._given.lights.suffix.lower() == ".lp" else "diligent"
             above = _Description(self._given.lights, layout)
         self._walk(above)
-        if not self._candidates and self._lightless:
+        # A folder whose own description is at fault must not be solved with a stranger's.
+        if not self._candidates and self._lightless and not self._faults:
             self._look_above()
         stacks = []
         for candidate in sorted(self._candidates, key=lambda c: natural_key(c.place.name)):
@@ -144,6 +146,10 @@ class _Search:
             if OUTPUT_MARKS & set(entries.files):
                 if place.name == ".":
                     raise InputError(place.folder, "holds maps that mvps wrote, not a capture")
+                if photographs(entries.files):
+                    mark = min(OUTPUT_MARKS & set(entries.files))
+                    text = f"{place.folder}: holds photographs, but also maps of an earlier run"
+                    self._faults.append(Fault(place.name, f"{text}; remove its {mark}"))
                 continue
             children = list(self._visit(place, entries))
             links += [child for child in children if child.folder.name in entries.links]
@@ -197,12 +203,16 @@ class _Search:
             if description is not None and not photographs(entries.files):
                 found = [_Candidate(place, e, description) for place, e in self._lightless]
                 self._candidates, self._lightless = found, []
+                self._above = description.lights
                 return
 
     def _stack(self, candidate: _Candidate) -> Stack:
         given, folder, files = self._given, candidate.place.folder, candidate.entries.files
         lights = self._lights(candidate.description.lights)
         images, findings = self._images(candidate, lights)
+        if self._above is not None:
+            text = f"{self._above}: lights taken from above {self._root}; state them with --lights"
+            findings.append(Finding("warning", "ABOVE", text))
         flats: tuple[ImageRef, ...] = ()
         if given.flat is not None:
             flats = expand_flat(given.flat, Path(), len(lights), given.raw)

@@ -16,7 +16,10 @@ from mvps.files import read_text
 from mvps.images.info import ImageRef, RawLayout
 from mvps.images.probe import count_pages, is_image_name
 
-NOT_PHOTOGRAPHS = ("mask*", "normal*", "*_gt", "albedo*", "preview*", "rgb*")
+NOT_PHOTOGRAPHS = (
+    *("mask*", "normal*", "*_gt", "albedo*", "preview*", "rgb*"),
+    *("quality", "error"),  # what a run and an evaluation leave beside the maps
+)
 
 
 def photographs(files: Iterable[str]) -> list[str]:

@@ -119,6 +119,11 @@ class Stack:
             known = ", ".join(BAYER_PATTERNS)
             raise InputError(where, f"unknown Bayer pattern {self.bayer!r}", f"known are {known}")
 
+    @property
+    def title(self) -> str:
+        """Name for messages: the folder's own name where the root is the stack."""
+        return self.images[0].path.absolute().parent.name if self.name == "." else self.name
+
     def ref(self, path: Path) -> ImageRef:
         """Reference to another frame of the same camera, with the raw layout where it needs one."""
         return image_ref(path, self.raw)

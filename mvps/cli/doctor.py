@@ -55,15 +55,16 @@ def doctor(
     if json:
         console.print_json(facts)
         return
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for _ in range(3):
         table.add_column(overflow="fold")
     for topic, entries in facts.items():
         for number, (name, value) in enumerate(entries.items()):
-            table.add_row(f"[bold]{topic}[/bold]" if number == 0 else "", name, escape(value))
+            head = Text(topic if number == 0 else "", style="bold")
+            table.add_row(head, Text(name), Text(value))
     console.stdout().print(table)
 
 

@@ -53,18 +53,24 @@ def normals(
     from mvps import console
     from mvps.stereo.comparison import compare_tree
 
-    found = compare_tree(out, truth, mask=mask, truth_convention=truth_convention, limit=limit)
+    found, failures = compare_tree(
+        out, truth, mask=mask, truth_convention=truth_convention, limit=limit
+    )
+    for failure in failures:
+        console.error(failure)
     if json:
         console.print_json([comparison.as_dict() for comparison in found])
-        return
-    console.stdout().print(_table(found))
-    for comparison in found[:1]:
+    elif found:
+        console.stdout().print(_table(found))
         rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        console.say(f"error map: {comparison.picture}{rest}")
+        console.say(f"error map: {found[0].picture}{rest}")
+    if failures:
+        raise typer.Exit(1 if found else 2)
 
 
 def _table(found: list[Comparison]) -> Any:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title="Angular error in degrees", title_justify="left")
     table.add_column("stack")
@@ -74,7 +80,7 @@ def _table(found: list[Comparison]) -> Any:
         summary = comparison.summary
         figures = (summary.mean, summary.median, summary.p95, summary.max)
         table.add_row(
-            comparison.name,
+            Text(comparison.name),
             *(f"{figure:.3f}" for figure in figures),
             f"{summary.count:,}",
             f"{summary.missing:,}",

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from mvps.errors import MvpsError
+from mvps.errors import DiskFullError, MvpsError
+from mvps.files import final_name
 
 
 class RowSink(Protocol):
@@ -31,8 +32,8 @@ class RowSink(Protocol):
 def write_fault(path: Path, error: OSError) -> MvpsError:
     """The one-line error for a write that the operating system refused."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return MvpsError(f"{path}: no space left on the disk; free some or choose another folder")
-    return MvpsError(f"{path}: cannot be written ({error.strerror or error})")
+        return DiskFullError(f"{final_name(path)}: no space left on the disk; free some")
+    return MvpsError(f"{final_name(path)}: cannot be written ({error.strerror or error})")
 
 
 class OutputFile:

@@ -85,6 +85,9 @@ class SourceFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with decoding(path):
+            # Opening a pipe would wait for its other end.
+            if not path.is_dir() and path.exists() and not path.is_file():
+                raise ImageError(path, "is not a regular file", "name an image file")
             self._file = path.open("rb", buffering=0)
             self.size = self._file.seek(0, 2)
         if self.size == 0:

@@ -17,6 +17,7 @@ from mvps.errors import InputError
 from mvps.frames import CONVENTIONS
 
 MAX_LIGHTS = 4096
+MAX_INTENSITY = 1e9
 UNIT_TOLERANCE = 0.01  # a direction may be rounded; beyond 1% it is another quantity
 
 Array = NDArray[np.float64]
@@ -70,6 +71,14 @@ class LightRig:
         bad = np.flatnonzero((intensities.reshape(K, -1) <= 0).any(axis=1))
         if len(bad):
             raise InputError(where, f"row {bad[0] + 1}: the intensity is not positive")
+        extreme = (intensities < 1 / MAX_INTENSITY) | (intensities > MAX_INTENSITY)
+        if extreme.any():
+            row = int(np.flatnonzero(extreme.reshape(K, -1).any(axis=1))[0])
+            raise InputError(
+                where,
+                f"row {row + 1}: an intensity beyond {1 / MAX_INTENSITY:g} to {MAX_INTENSITY:g}",
+                "intensities are relative: scale them to about 1",
+            )
         self._keep("intensities", intensities)
         for name, shape in (("positions", (K, 3)), ("axes", (K, 3)), ("mu", (K,))):
             if (value := getattr(self, name)) is not None:

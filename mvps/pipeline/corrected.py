@@ -88,7 +88,7 @@ class Corrector:
         self._flats = [opener(ref) for ref in refs]
         curve = (stack.response, stack.bayer, white)
         self._means = [
-            mean_light(FlatField(ref, dark, window, *curve, options.max_pixels, stamp(ref, dark)))
+            mean_light(FlatField(ref, dark, *curve, options.max_pixels, stamp(ref, dark)))
             for ref in refs
         ]
         self._limits = limits

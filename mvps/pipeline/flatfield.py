@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.errors import InputError
-from mvps.images import ImageInfo, ImageRef, Window, parse_response
+from mvps.images import ImageInfo, ImageRef, parse_response
 from mvps.lights.correction import correct
 from mvps.pipeline.options import STRIP_ROWS
 from mvps.pipeline.windowed import WindowedRows
@@ -28,7 +28,6 @@ class FlatField:
 
     ref: ImageRef
     dark: ImageRef | None
-    window: Window
     response: str
     bayer: str | None
     white: float
@@ -46,6 +45,9 @@ def stamp(*frames: ImageRef | None) -> tuple[tuple[int, int], ...]:
 def mean_light(flat: FlatField) -> float:
     """Mean of the flat field less the dark frame over its lit pixels, in raw units.
 
+    The whole frame counts, whatever the region of interest, so that a pixel's normal does not
+    depend on how much of its surroundings is solved.
+
     Raises
     ------
     InputError
@@ -55,14 +57,14 @@ def mean_light(flat: FlatField) -> float:
     with ExitStack() as files:
 
         def opened(ref: ImageRef) -> WindowedRows:
-            rows = WindowedRows.open(ref, flat.window, flat.bayer, flat.max_pixels)
+            rows = WindowedRows.open(ref, None, flat.bayer, flat.max_pixels)
             return files.enter_context(closing(rows))
 
         frame = opened(flat.ref)
         dark = opened(flat.dark) if flat.dark else None
         table = response_table(flat.response, frame.info, flat.white)
-        for y0 in range(0, flat.window.height, STRIP_ROWS):
-            y1 = min(y0 + STRIP_ROWS, flat.window.height)
+        for y0 in range(0, frame.info.height, STRIP_ROWS):
+            y1 = min(y0 + STRIP_ROWS, frame.info.height)
             light = linear_rows(frame, y0, y1, table)
             if dark is not None:
                 light -= linear_rows(dark, y0, y1, table)

@@ -157,21 +157,25 @@ def cores() -> int:
 
 
 def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | Fault:
+    folder = out / stack.name
+    if folder.resolve() in {ref.path.resolve().parent for ref in stack.images}:
+        fault = InputError(folder, "holds the photographs", "write the maps to another folder")
+        return Fault(stack.name, str(fault))
     try:
         inspected, findings = inspect(stack, options.max_pixels)
     except MvpsError as error:
         return Fault(stack.name, str(error))
     if not inspected.infos:
-        return PlannedStack(inspected, out / stack.name, findings, Window(0, 0, 1, 1), 0, 0)
+        return PlannedStack(inspected, folder, findings, Window(0, 0, 1, 1), 0, 0)
     full = Window(0, 0, inspected.infos[0].width, inspected.infos[0].height)
     window = options.roi or full
     if window.x + window.width > full.width or window.y + window.height > full.height:
         size = f"{full.width}x{full.height}"
-        return Fault(stack.name, f"--roi: reaches beyond the {size} images of {stack.name}")
+        return Fault(stack.name, f"--roi: reaches beyond the {size} images of {stack.title}")
     width, height = window.width // options.bin, window.height // options.bin
     if width == 0 or height == 0:
-        return Fault(stack.name, f"--bin: {options.bin} is larger than the image of {stack.name}")
-    return PlannedStack(inspected, out / stack.name, findings, window, width, height)
+        return Fault(stack.name, f"--bin: {options.bin} is larger than the image of {stack.title}")
+    return PlannedStack(inspected, folder, findings, window, width, height)
 
 
 def _stack_ms(planned: PlannedStack, options: RunOptions) -> float:

@@ -160,7 +160,7 @@ def append_manifest(out: Path, result: StackResult) -> None:
     """One line a stack that was done or failed; the last line of a stack counts."""
     status = "done" if result.status == "skipped" else result.status
     line = result.as_dict() | {"folder": _relative(result.folder, out), "status": status}
-    append_line(out / MANIFEST, json.dumps(line, ensure_ascii=False))
+    append_line(out / MANIFEST, json.dumps(line))
 
 
 @cache

@@ -6,13 +6,14 @@ stages. The codecs and the compiled core release the interpreter lock.
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from mvps.errors import InputError, MvpsError
+from mvps.errors import DiskFullError, InputError, MvpsError
 from mvps.pipeline.plan import Plan, PlannedStack, cores
 from mvps.pipeline.record import MANIFEST, StackResult, append_manifest
 from mvps.pipeline.resume import finished_before, in_manifest
@@ -41,7 +42,7 @@ def run_plan(
     job = Job(plan, backend, progress, threading.Event(), readers)
     listed = _open_manifest(plan)
     workers = ThreadPoolExecutor(plan.workers, thread_name_prefix="stack")
-    pending: set[Future[StackResult]] = set()
+    pending: set[Future[StackResult | None]] = set()
     stacks = iter(plan.runnable)
     try:
         while True:
@@ -53,6 +54,8 @@ def run_plan(
             finished, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
                 result = future.result()
+                if result is None:
+                    continue
                 if result.status != "skipped" or result.stack not in listed:
                     result = _list(plan, result)
                 yield result
@@ -85,8 +88,10 @@ def _list(plan: Plan, result: StackResult) -> StackResult:
     return result
 
 
-def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult:
-    """Run one stack; a fault ends that stack, not the run."""
+def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult | None:
+    """Run one stack; a fault ends that stack, not the run. None where the run is called off."""
+    if job.cancel.is_set():
+        return None
     started = time.perf_counter()
     try:
         if not job.plan.schedule.overwrite:
@@ -94,16 +99,25 @@ def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult:
             if before is not None:
                 return before
         return run_stack(planned, job)
+    except CancelledError:
+        return None
+    except DiskFullError as error:
+        job.cancel.set()
+        message = f"{error}, then give the same command: what is done stays done"
     except MvpsError as error:
         message = str(error)
     except MemoryError:
-        message = f"{planned.stack.name}: out of memory; use --workers 1, --roi or --bin"
+        message = f"{planned.stack.title}: out of memory; use --workers 1, --roi or --bin"
     except OSError as error:
         place = error.filename or planned.folder
-        message = f"{place}: {error.strerror or error}; free space or check the permissions"
+        message = f"{place}: {error.strerror or error}; check the folder and the files"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            job.cancel.set()
+            message = f"{place}: no space left on the disk; free some, then give the same command"
     except Exception as error:
-        if debug or isinstance(error, CancelledError):
+        if debug:
             raise
-        message = f"{planned.stack.name}: internal error ({error!r}); see it whole with --debug"
+        reason = repr(error)[:200]
+        message = f"{planned.stack.title}: internal error ({reason}); see it whole with --debug"
     seconds = time.perf_counter() - started
     return StackResult(planned.stack.name, planned.folder, "failed", message, seconds=seconds)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.capture import Stack
+from mvps.errors import ImageError
 from mvps.images import ImageRef, Window
 from mvps.pipeline.corrected import Corrector
 from mvps.pipeline.options import STRIP_ROWS, RunOptions
@@ -84,6 +85,9 @@ class StripSource:
                 return opening.enter_context(closing(opened))
 
             self._lights = [rows(ref, stack.bayer) for ref in stack.images]
+            for light, planned in zip(self._lights, stack.infos, strict=True):
+                if light.raw_shape != (planned.height, planned.width, planned.dtype):
+                    raise ImageError(planned.path, "changed after it was checked", "run again")
             self._mask = rows(ImageRef(stack.mask), None) if stack.mask else None
             low = -np.inf if options.black is None else options.black * self.white
             high = np.inf if options.saturation is None else options.saturation * self.white

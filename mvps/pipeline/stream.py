@@ -26,6 +26,7 @@ from mvps.stereo import Backend, Problem, StripOut, prepare
 
 SATURATED_SHARE = 0.01  # from here on highlights visibly bend least-squares normals
 BLACK_SHARE = 0.25
+DEGENERATE_SHARE = 0.01
 
 Progress = Callable[[int], None]  # raw pixels just read
 
@@ -95,7 +96,7 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
         except BaseException:
             sink.abort()
             raise
-        warnings = planned.warnings + _sample_warnings(stack, source)
+        warnings = planned.warnings + _warnings(stack, source, figures)
     write_record(
         planned,
         job.plan,
@@ -141,18 +142,41 @@ def _stream(
         job.progress(strip.raw_pixels)
 
 
-def _sample_warnings(stack: Stack, source: StripSource) -> tuple[str, ...]:
+def _warnings(stack: Stack, source: StripSource, figures: Figures) -> tuple[str, ...]:
+    """What the pixels showed that the headers could not."""
+    statistics, name = source.statistics, stack.title
     found = []
-    statistics = source.statistics
-    if (share := statistics.saturated_share) > SATURATED_SHARE:
+    if mismatch := _bits_mismatch(stack, statistics.bits):
+        found.append(f"{name}: {mismatch}")
+    elif (share := statistics.saturated_share) > SATURATED_SHARE:
         found.append(
-            f"{stack.name}: {share:.1%} of the samples are saturated; shorten the exposure, "
-            "or drop pixels with --saturation 0.99"
+            f"{name}: {share:.1%} of the samples are saturated; shorten the exposure, or leave "
+            "them out with --saturation 0.99"
         )
     if (share := statistics.black_share) > BLACK_SHARE:
-        found.append(f"{stack.name}: {share:.1%} of the samples are black; mask the background")
-    info = stack.infos[0]
-    full_container = info.dtype == np.uint16 and info.bits == 16
-    if full_container and (hint := stack.sample_format.looks_like(statistics.bits)):
-        found.append(f"{stack.name}: {hint}")
+        found.append(f"{name}: {share:.1%} of the samples are black; mask the background")
+    wanted = figures.pixels - figures.masked
+    if wanted == 0:
+        found.append(f"{name}: the mask is empty, so that no pixel has a normal")
+    elif (lost := 1 - figures.valid / wanted) > DEGENERATE_SHARE:
+        found.append(
+            f"{name}: {lost:.1%} of the pixels that are wanted have no normal: no light, samples "
+            "that are not finite, or too few usable lights"
+        )
     return tuple(found)
+
+
+def _bits_mismatch(stack: Stack, bits: int) -> str | None:
+    """Where the samples contradict what was stated about their bits, or was left unsaid."""
+    info, stated = stack.infos[0], stack.sample_format
+    if info.dtype.kind == "f":
+        return None
+    if stated.bits is None:
+        unsaid = info.dtype == np.uint16 and info.bits == 16
+        return stated.looks_like(bits) if unsaid else None
+    if bits & ~int(stated.white(info)):
+        return (
+            f"samples have bits beyond the stated {stated.bits}, {stated.align}-aligned; check "
+            "--bits and --align"
+        )
+    return None

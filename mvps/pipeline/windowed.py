@@ -19,10 +19,11 @@ class WindowedRows:
         self._wide = np.empty(0)
 
     @classmethod
-    def open(cls, ref: ImageRef, window: Window, bayer: str | None, max_pixels: int) -> Self:
-        """Open one image; demosaics where a Bayer pattern is declared."""
+    def open(cls, ref: ImageRef, window: Window | None, bayer: str | None, max_pixels: int) -> Self:
+        """Open one image, whole without a window; demosaics where a pattern is declared."""
         reader = open_rows(ref, max_pixels=max_pixels)
-        return cls(BayerReader(reader, bayer) if bayer else reader, window)
+        whole = Window(0, 0, reader.info.width, reader.info.height)
+        return cls(BayerReader(reader, bayer) if bayer else reader, window or whole)
 
     def close(self) -> None:
         """Close the file."""
@@ -32,6 +33,11 @@ class WindowedRows:
     def info(self) -> ImageInfo:
         """Of the whole image."""
         return self._reader.info
+
+    @property
+    def raw_shape(self) -> tuple[int, int, np.dtype[Any]]:
+        """Height, width and type, to compare with what was planned."""
+        return self.info.height, self.info.width, self.info.dtype
 
     def read(self, y0: int, y1: int, out: NDArray[Any]) -> None:
         """Fill ``out`` (y1 - y0, width[, 3]), contiguous, with raw samples."""

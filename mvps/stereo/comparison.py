@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvps.errors import InputError
+from mvps.errors import InputError, MvpsError
 from mvps.files import atomic_path, natural_key, read_text
 from mvps.images import ImageRef, read_image
 from mvps.images.maps import read_normals
@@ -45,8 +45,10 @@ def compare_tree(
     mask: Path | None = None,
     truth_convention: str | None = None,
     limit: float = 20.0,
-) -> list[Comparison]:
+) -> tuple[list[Comparison], list[str]]:
     """Compare one normal map, one stack or every stack under ``out`` with the truth.
+
+    Returns the comparisons, and one line for each stack that could not be compared.
 
     Parameters
     ----------
@@ -57,20 +59,28 @@ def compare_tree(
     Raises
     ------
     InputError
-        A map or its truth is missing or of another size.
+        Nothing can be compared at all: ``out``, ``truth`` or the mask is at fault.
     """
     if not np.isfinite(limit) or limit <= 0:
         raise InputError("--limit", f"{limit} is not a positive number of degrees")
-    pairs = _pairs(out, truth)
+    maps = _maps(out, truth)
     inside = None if mask is None else _read_mask(mask)
-    return [_compare(pair, inside, truth_convention, limit) for pair in pairs]
+    found, failures = [], []
+    for name, normals in maps:
+        try:
+            pair = (name, normals or _map_in(out / name), _single(truth, name))
+            found.append(_compare(pair, inside, truth_convention, limit))
+        except (MvpsError, OSError) as error:
+            failures.append(str(error))
+    return found, failures
 
 
-def _pairs(out: Path, truth: Path) -> list[tuple[str, Path, Path]]:
+def _maps(out: Path, truth: Path) -> list[tuple[str, Path | None]]:
+    """Names below ``out``, each with its map where that is known already."""
     if not truth.exists():
         raise InputError(truth, "no such file or folder", "check --truth")
     if out.is_file():
-        return [(out.name, out, _single(truth, out.stem))]
+        return [(out.stem, out)]
     if not out.is_dir():
         raise InputError(out, "no such file or folder", "give what mvps normals wrote")
     records = sorted(out.rglob(RECORD), key=lambda path: natural_key(path.as_posix()))
@@ -78,11 +88,7 @@ def _pairs(out: Path, truth: Path) -> list[tuple[str, Path, Path]]:
         raise InputError(out, f"holds no {RECORD}", "give what mvps normals wrote")
     if truth.is_file() and len(records) > 1:
         raise InputError(truth, f"is one map for {len(records)} stacks", "give a folder of truths")
-    pairs = []
-    for record in records:
-        name = record.parent.relative_to(out).as_posix()
-        pairs.append((name, _map_in(record.parent), _single(truth, name)))
-    return pairs
+    return [(record.parent.relative_to(out).as_posix(), None) for record in records]
 
 
 def _map_in(folder: Path) -> Path:
@@ -111,9 +117,11 @@ def _compare(
     limit: float,
 ) -> Comparison:
     name, normals_path, truth_path = pair
-    normals, valid = read_normals(normals_path)
+    record = _record(normals_path)
+    stated = record.get("convention") if normals_path.suffix == ".npy" else None
+    normals, valid = read_normals(normals_path, convention=stated)
     truth, known = read_normals(truth_path, convention=truth_convention)
-    window = _window(normals_path)
+    window = _window(normals_path, record)
     if inside is not None and inside.shape != known.shape:
         raise InputError("--mask", f"is {_size(inside)}, the truth {truth_path} is {_size(known)}")
     known = known if inside is None else known & inside
@@ -125,6 +133,8 @@ def _compare(
             f"is {_size(valid)}, its truth {truth_path} is {_size(known)}",
             "compare maps of one size",
         )
+    if not (valid & known).any():
+        raise InputError(truth_path, f"shares no valid pixel with {normals_path}", "check --mask")
     error = angular_error(normals, truth, valid & known)
     picture = normals_path.with_name("error.png")
     with atomic_path(picture) as temporary:
@@ -132,18 +142,32 @@ def _compare(
     return Comparison(name, normals_path, truth_path, picture, summarise(error, known))
 
 
-def _window(normals_path: Path) -> tuple[slice, slice] | None:
+def _record(normals_path: Path) -> dict[str, Any]:
+    """The record beside a map, empty where there is none."""
+    path = normals_path.with_name(RECORD)
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(read_text(path))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(path, "is not a record of mvps normals")
+    return record
+
+
+def _window(normals_path: Path, record: dict[str, Any]) -> tuple[slice, slice] | None:
     """The region of interest that the run solved, from its record."""
-    record = normals_path.with_name(RECORD)
-    if not record.is_file():
+    if not record:
         return None
     try:
-        roi = json.loads(read_text(record))["options"]["roi"]
+        roi = record["options"]["roi"]
         if roi is None:
             return None
         x, y, width, height = (int(roi[key]) for key in ("x", "y", "width", "height"))
     except (ValueError, KeyError, TypeError):
-        raise InputError(record, "is not a record of mvps normals") from None
+        place = normals_path.with_name(RECORD)
+        raise InputError(place, "is not a record of mvps normals") from None
     return slice(y, y + height), slice(x, x + width)
 
 

@@ -133,7 +133,7 @@ def test_maps_inside_the_capture_are_not_taken_for_photographs(tmp_path: Path) -
     write_diligent(tmp_path / "raw", bumps(64, 48))
 
     for _ in range(2):
-        result = mvps("normals", tmp_path / "raw", tmp_path / "raw" / "out")
+        result = mvps("normals", tmp_path / "raw", tmp_path / "raw" / "out", "--overwrite")
         assert result.returncode == 0
         assert "1 stack done" in result.stderr
 

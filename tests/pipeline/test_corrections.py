@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scenes import Scene, bumps, degrees_between, write_directions, write_image
 
 from mvps.capture import Overrides
 from mvps.errors import InputError
+from mvps.images import Window
 from mvps.images.maps import read_normals
 from mvps.pipeline.options import RunOptions
 from mvps.pipeline.plan import make_plan
@@ -174,3 +176,56 @@ def test_intensities_per_channel_and_rgb_images(tmp_path: Path) -> None:
     assert error(tmp_path / "colour", scene) < 0.01
     albedo = tifffile.imread(tmp_path / "colour" / "albedo.tif")
     assert np.abs(albedo - scene.albedo[..., None] * colour).max() < 2e-4
+
+
+def test_a_pixel_does_not_depend_on_the_region_around_it(tmp_path: Path) -> None:
+    scene = bumps(*SHAPE)
+    shade = vignettes(6)
+    capture(tmp_path / "raw", scene, to16(scene.shading() * 0.5 * shade))
+    for k in range(6):
+        write_image(tmp_path / f"flat{k + 1}.tif", to16(0.6 * shade[k]))
+    overrides = Overrides(flat=str(tmp_path / "flat{light}.tif"))
+
+    solve(tmp_path / "raw", tmp_path / "whole", overrides)
+    solve(tmp_path / "raw", tmp_path / "part", overrides, roi=Window(20, 10, 50, 40))
+
+    whole, part = (tifffile.imread(tmp_path / kind / "normals.tif") for kind in ("whole", "part"))
+    assert np.array_equal(part, whole[10:50, 20:70])
+
+
+@pytest.mark.parametrize(
+    ("stated", "white", "warns"),
+    [((12, "right"), 4095, False), ((12, "right"), 65535, True), ((12, "left"), 65535, True)],
+)
+def test_samples_that_contradict_the_stated_bits_are_named(
+    tmp_path: Path, stated: tuple[int, Any], white: float, warns: bool
+) -> None:
+    scene = bumps(*SHAPE)
+    capture(tmp_path / "raw", scene, scene.images(white=white))
+
+    result = solve(tmp_path / "raw", tmp_path / "out", Overrides(bits=stated[0], align=stated[1]))
+
+    assert any("--bits" in warning for warning in result.warnings) == warns
+
+
+def test_maps_without_a_normal_are_warned_about(tmp_path: Path) -> None:
+    scene = bumps(*SHAPE)
+    capture(tmp_path / "raw", scene, to16(scene.shading()))
+    write_image(tmp_path / "mask.png", np.zeros(SHAPE, np.uint8))
+
+    empty = solve(tmp_path / "raw", tmp_path / "out", Overrides(mask=tmp_path / "mask.png"))
+
+    assert empty.valid == 0
+    assert any("mask is empty" in warning for warning in empty.warnings)
+
+
+def test_an_image_that_changes_after_the_checks_is_named(tmp_path: Path) -> None:
+    scene = bumps(*SHAPE)
+    capture(tmp_path / "raw", scene, to16(scene.shading()))
+    plan = make_plan(tmp_path / "raw", tmp_path / "out", Overrides(), RunOptions())
+    write_image(tmp_path / "raw" / "4.tif", np.ones((9, 9), np.uint16))
+
+    (result,) = run_plan(plan, get_backend("auto"), lambda pixels: None)
+
+    assert result.status == "failed"
+    assert "4.tif: changed after it was checked" in result.error
