@@ -177,12 +177,11 @@ def versions() -> dict[str, str]:
 
 
 def _lights(stack: Stack) -> dict[str, Any]:
-    singular = np.linalg.svd(stack.lights.directions, compute_uv=False)
     return {
         "source": stack.lights.source,
         "directions": stack.lights.directions.tolist(),
         "intensities": stack.lights.intensities.tolist(),
-        "condition": float(singular[0] / singular[-1]),
+        "condition": stack.lights.condition(),
     }
 
 

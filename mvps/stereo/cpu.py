@@ -46,7 +46,7 @@ class CpuBackend:
         check_strip(problem, samples, mask, out)
         full = problem.has_limits or out.residual is not None or out.used is not None
         name = f"mvps_ls_{DTYPES[samples.dtype.name]}_{problem.kernel}"
-        table = problem.table()
+        table = problem.table
         arguments = (
             samples.ctypes.data,
             plane_stride(samples),

@@ -187,7 +187,7 @@ def plan_launch(
         np.int64(plane_stride(samples)),
         np.int64(count),
         np.int32(problem.lights),
-        problem.table(),
+        problem.table,
         np.float32(problem.clamp),
         np.float32(problem.floor**2),
         mask,

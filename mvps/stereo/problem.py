@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,6 +106,7 @@ class Problem:
             return "channels"
         return "rgb" if self.channels == 3 else "grey"
 
+    @cached_property
     def table(self) -> NDArray[np.void]:
         """One element of ``TABLE``; with one channel the gain is folded into the pseudo-inverse."""
         table = np.zeros((), TABLE)
@@ -112,6 +114,7 @@ class Problem:
         table["pinv"][:, : self.lights] = self.pinv * fold
         table["gain"][: self.gain.size] = self.gain.ravel()
         table["normal_matrix"] = (self.directions.T @ self.directions)[np.triu_indices(3)]
+        table.setflags(write=False)
         return table
 
 

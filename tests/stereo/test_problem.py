@@ -59,7 +59,7 @@ def test_limits_are_what_float32_compares_with():
 def test_the_table_has_the_layout_of_the_kernels():
     assert TABLE.itemsize == 4 * (3 * 128 + 3 * 128 + 6)
     problem = prepare(COLOURED, channels=3, dtype="uint8", white=255)
-    floats = np.frombuffer(problem.table().tobytes(), np.float32)
+    floats = np.frombuffer(problem.table.tobytes(), np.float32)
     np.testing.assert_allclose(floats[128 : 128 + 6], problem.pinv[1], rtol=1e-6)
     np.testing.assert_allclose(floats[384 : 384 + 18], problem.gain.ravel(), rtol=1e-6)
     L = problem.directions
@@ -69,7 +69,7 @@ def test_the_table_has_the_layout_of_the_kernels():
 
 def test_with_one_channel_the_table_multiplies_raw_samples():
     problem = prepare(RIG, channels=1, dtype="uint8", white=255)
-    folded = problem.table()["pinv"][:, :6]
+    folded = problem.table["pinv"][:, :6]
     np.testing.assert_allclose(folded, problem.pinv * problem.gain[:, 0], rtol=1e-6)
 
 
