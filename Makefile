@@ -30,6 +30,10 @@ lint: $(BIN)/.dev
 bench: $(BIN)/.dev ## every benchmark; prints tables, writes benchmarks/results/
 	$(BIN)/python benchmarks/solve.py
 	$(BIN)/python benchmarks/normal_encodings.py
+	$(BIN)/python benchmarks/png.py
+	$(BIN)/python benchmarks/end_to_end.py
+	$(BIN)/python benchmarks/many_stacks.py
+	$(BIN)/python benchmarks/overlap.py
 
 clean:
 	rm -rf build dist *.egg-info $(OUT)

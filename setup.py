@@ -35,7 +35,11 @@ FLAGS = [
     "-Wno-uninitialized",
     "-Wno-maybe-uninitialized",
 ]
-SOURCES = {"least_squares.cpp": [], "quantise.cpp": ["-ffp-contract=off"]}
+SOURCES = {
+    "least_squares.cpp": [],
+    "quantise.cpp": ["-ffp-contract=off"],
+    "png_filters.cpp": [],
+}
 
 
 class BuildCore(build_ext):

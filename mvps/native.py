@@ -25,6 +25,8 @@ _P, _I, _N, _F = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 _SOLVE = (_P, _N, _N, _I, _P, _F, _F, _P, _P, _P, _P)
 _SOLVE_FULL = (*_SOLVE, _P, _F, _F, _P, _P)  # directions, low, high, residual, used
 _QUANTISE = (_P, _P, _N, _F, _F, _F, _P)  # normals, valid, pixels, signs of x y z, out
+_UNFILTER = (_P, _N, _N, _I, _I, _P, _P)  # filtered, rows, width, samples, bytes, lines, out
+_FILTER_UP = (_P, _N, _N, _I, _P, _P)  # rows, count, bytes of a row and a sample, above, filtered
 
 
 class Library:
@@ -37,6 +39,8 @@ class Library:
       sz, out n x 3): trunc(n * s * max/2 + (max/2 + 1/2)), 0 where invalid; the same bytes as NumPy
       in float32, product and sum rounded one after the other.
     - ``mvps_ls_<u8|u16|f32>_<grey|rgb|channels>[_full]``: called by :mod:`mvps.stereo.cpu`.
+    - ``mvps_png_unfilter``, ``mvps_png_filter_up``: called by :mod:`mvps.images.png_rows` and
+      :mod:`mvps.images.png_writer`; the first returns the rows it could do.
 
     Parameters
     ----------
@@ -48,13 +52,15 @@ class Library:
         self.instruction_set = instruction_set
         self._library = library
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         if not name.startswith("mvps_"):
             raise AttributeError(name)
         function: Any = getattr(self._library, f"{name}_{self.instruction_set}")
-        function.restype = None
+        function.restype = _N if name == "mvps_png_unfilter" else None
         if name.startswith("mvps_quantise"):
             function.argtypes = _QUANTISE
+        elif name.startswith("mvps_png"):
+            function.argtypes = _UNFILTER if name == "mvps_png_unfilter" else _FILTER_UP
         else:
             function.argtypes = _SOLVE_FULL if name.endswith("_full") else (*_SOLVE, _I)
         setattr(self, name, function)

@@ -19,9 +19,10 @@ SAMPLE_BYTES = 1024
 def identical_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Pairs of files with the same bytes, each copy with the first of its kind, in the order given.
 
-    Sizes are compared first, then 64 KiB spread over the file, and whole digests of what is left.
+    Sizes are compared first, then a block from the middle, then 64 KiB spread over the file, and
+    whole digests of what is left.
     """
-    keys: tuple[Callable[[Path], Hashable], ...] = (_size, _sampled_digest, sha256_file)
+    keys: tuple[Callable[[Path], Hashable], ...] = (_size, _middle, _sampled_digest, sha256_file)
     groups: Iterable[list[Path]] = [list(paths)]
     for key in keys:
         groups = [part for group in groups for part in _split(group, key)]
@@ -37,6 +38,12 @@ def _split(group: list[Path], key: Callable[[Path], Hashable]) -> list[list[Path
 
 def _size(path: Path) -> int:
     return path.stat().st_size
+
+
+def _middle(path: Path) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        file.seek(_size(path) // 2)
+        return file.read(SAMPLE_BYTES)
 
 
 def _sampled_digest(path: Path) -> bytes:

@@ -20,7 +20,7 @@ _HELP = """Print versions, compiled core, CUDA devices, codecs and free disk.
 
   mvps doctor --json
 """
-_PACKAGES = ("numpy", "opencv-python-headless", "tifffile", "imagecodecs", "typer", "rich")
+_PACKAGES = ("numpy", "opencv-python-headless", "tifffile", "imagecodecs", "isal", "typer", "rich")
 _OPTIONAL = {
     "OpenEXR": "exr",
     "scipy": "mat",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
+from mvps import native
 from mvps.errors import ImageError
 from mvps.images.exif import read_exif
 from mvps.images.info import ImageInfo, ImageRef
+from mvps.images.png_rows import PngHeader
+from mvps.images.reader import Header
 from mvps.images.source import REWRITE, SourceFile, check_page, check_size
 from mvps.images.whole_rows import WholeHeader
 
@@ -26,16 +30,16 @@ _SRGB_GAMMA = 45455
 _SRGB_TRANSFER = 13
 
 
-def read_png_header(file: SourceFile, ref: ImageRef, max_pixels: int) -> WholeHeader:
+def read_png_header(file: SourceFile, ref: ImageRef, max_pixels: int) -> Header:
     """Read and check a PNG file up to its pixels, and that it ends as it should."""
     path = file.path
     check_page(path, ref.page, 1)
     start = file.head(33)
-    if len(start) < 33 or start[12:16] != b"IHDR":
+    if len(start) < 33 or start[8:16] != b"\0\0\0\rIHDR":
         raise ImageError(path, "is a damaged PNG file (no header chunk)", REWRITE)
     if struct.unpack(">I", start[29:])[0] != zlib.crc32(start[12:29]):
         raise ImageError(path, "is a damaged PNG file (header checksum)", REWRITE)
-    width, height, bits, colour, *_ = _HEADER.unpack(start[16:29])
+    width, height, bits, colour, *methods = _HEADER.unpack(start[16:29])
     check_size(path, width, height, max_pixels)
     if colour == _PALETTE:
         raise ImageError(path, "uses a colour palette", "save it as 8-bit grey or RGB")
@@ -45,9 +49,11 @@ def read_png_header(file: SourceFile, ref: ImageRef, max_pixels: int) -> WholeHe
         what = f"is damaged: {file.size} bytes cannot hold the {width}x{height} pixels it claims"
         raise ImageError(path, what, REWRITE)
     _check_end(file)
-    orientation, srgb, notes = _ancillary(file)
+    orientation, srgb, notes, data = _before_pixels(file)
     if colour in (_GREY_ALPHA, _RGBA):
         notes.append("alpha channel dropped")
+    # The library reads interlaced images, and refuses methods that nobody defined.
+    by_rows = not any(methods) and native.library() is not None
     info = ImageInfo(
         path=path,
         page=0,
@@ -59,12 +65,12 @@ def read_png_header(file: SourceFile, ref: ImageRef, max_pixels: int) -> WholeHe
         bits=bits,
         format="png",
         compression="deflate",
-        by_rows=False,
+        by_rows=by_rows,
         orientation=orientation,
         srgb=srgb,
         notes=tuple(notes),
     )
-    return WholeHeader(info)
+    return PngHeader(info, _SAMPLES[colour], data) if by_rows else WholeHeader(info)
 
 
 def _chunks(file: SourceFile) -> Iterator[tuple[bytes, int, int]]:
@@ -90,12 +96,21 @@ def _check_end(file: SourceFile) -> None:
         pass
 
 
-def _ancillary(file: SourceFile) -> tuple[int, bool, list[str]]:
-    """Orientation, sRGB tag and notes from the chunks before the pixels."""
+def _check_kind(path: Path, kind: bytes) -> None:
+    """Refuse what no reader may pass over: a capital letter in front marks a critical chunk."""
+    if not kind.isalpha() or (kind[:1].isupper() and kind != b"PLTE"):
+        raise ImageError(path, f"is a damaged PNG file (chunk {kind!r})", REWRITE)
+
+
+def _before_pixels(file: SourceFile) -> tuple[int, bool, list[str], int]:
+    """Orientation, sRGB tag and notes from the chunks before the pixels, and where these begin."""
     orientation, srgb, notes = 1, False, list[str]()
-    for kind, offset, count in _chunks(file):
+    chunks = _chunks(file)
+    next(chunks)  # the header
+    for kind, offset, count in chunks:
         if kind == b"IDAT":
-            break
+            return orientation, srgb, notes, offset - 8
+        _check_kind(file.path, kind)
         if kind == b"sRGB":
             srgb = True
         elif kind == b"iCCP":
@@ -114,4 +129,4 @@ def _ancillary(file: SourceFile) -> tuple[int, bool, list[str]]:
             srgb |= exif_srgb
         elif kind == b"acTL" and int.from_bytes(file.read(offset, count)[:4], "big") != 1:
             raise ImageError(file.path, "is an animated PNG", "save one frame a file")
-    return orientation, srgb, notes
+    raise ImageError(file.path, "is a damaged PNG file (no pixels)", REWRITE)

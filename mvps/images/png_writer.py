@@ -1,20 +1,21 @@
-"""PNG written as its rows arrive: Up filter, one zlib stream, a few rows in memory.
+"""PNG written as its rows arrive: Up filter, one zlib stream by ISA-L, some rows in memory.
 
-After the PNG specification (ISO/IEC 15948). Neighbouring rows of a normal map differ by noise in
-their low bytes, where searching for repeats finds nothing: run lengths alone give a file 2% smaller
-in a third of the time. The codec sits in `_Deflater`, so that a faster one replaces it there.
+After the PNG specification (third edition), clauses 5, 9 and 10. Neighbouring rows of a normal map
+differ by noise in their low bytes, where a search for repeats finds little. ISA-L at level 1 takes
+a quarter of the time of zlib's run lengths, for as many bytes of 16 bit and a sixth more of 8 bit.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import DTypeLike, NDArray
 
+from mvps import native
 from mvps.images.output_file import OutputFile
 
 BLOCK_ROWS = 64
@@ -59,16 +60,16 @@ class PngWriter:
         self._shape = (height, width, channels)
         self._received = 0
         row_bytes = width * channels * self._dtype.itemsize
-        # Row 0 of the scratch holds the last row of the block before: what Up refers to.
-        self._raw = np.zeros((BLOCK_ROWS + 1, row_bytes), np.uint8)
+        # The row before the next one: what filter Up refers to.
+        self._above = np.zeros(row_bytes, np.uint8)
         self._filtered = np.empty((BLOCK_ROWS, row_bytes + 1), np.uint8)
-        self._filtered[:, 0] = _UP
-        self._deflater = _Deflater()
+        # The largest tables: fewest and most suitable Huffman codes.
+        self._deflater = isal_zlib.compressobj(1, isal_zlib.DEFLATED, 15, 9)
         bits = 8 * self._dtype.itemsize
         header = struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPES[channels], 0, 0, 0)
         text = b"Description\0" + description.encode("ascii", "backslashreplace")
-        chunks = _chunk(b"IHDR", header) + (_chunk(b"tEXt", text) if description else b"")
-        self._file = OutputFile(path, _SIGNATURE + chunks)
+        chunks = _chunk(b"IHDR", header) + (_chunk(b"tEXt", text) if description else ())
+        self._file = OutputFile(path, _SIGNATURE + b"".join(chunks))
 
     def write_rows(self, rows: NDArray[Any]) -> None:
         """Append rows (n, W) or (n, W, channels) of the file's dtype; any n."""
@@ -87,7 +88,8 @@ class PngWriter:
         """Write what the compressor still holds and close."""
         if self._received != self._shape[0]:
             raise ValueError(f"{self._received} of {self._shape[0]} rows were written")
-        self._file.write(_chunk(b"IDAT", self._deflater.finish()) + _chunk(b"IEND", b""))
+        self._write_chunk(b"IDAT", self._deflater.flush())
+        self._write_chunk(b"IEND", b"")
         self._file.close()
 
     def abort(self) -> None:
@@ -95,31 +97,42 @@ class PngWriter:
         self._file.abort()
 
     def _write_block(self, rows: NDArray[Any]) -> None:
-        count = len(rows)
-        raw = self._raw[: count + 1]
-        big_endian = self._dtype.newbyteorder(">")
-        raw[1:].view(big_endian)[...] = rows.reshape(count, -1)
-        filtered = self._filtered[:count]
-        np.subtract(raw[1:], raw[:-1], out=filtered[:, 1:])
-        self._raw[0] = raw[count]
-        data = self._deflater.add(filtered)
+        filtered = self._filtered[: len(rows)]
+        filter_up(np.ascontiguousarray(rows), self._above, filtered)
+        data = self._deflater.compress(filtered.data)
         if data:
-            self._file.write(_chunk(b"IDAT", data))
+            self._write_chunk(b"IDAT", data)
+
+    def _write_chunk(self, kind: bytes, data: bytes) -> None:
+        for part in _chunk(kind, data):
+            self._file.write(part)
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
-    check = zlib.crc32(data, zlib.crc32(name))
-    return struct.pack(">I4s", len(data), name) + data + struct.pack(">I", check)
+def _chunk(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Length and kind, data, checksum; apart, for the data may be long."""
+    check = isal_zlib.crc32(data, isal_zlib.crc32(kind))
+    return struct.pack(">I4s", len(data), kind), data, struct.pack(">I", check)
 
 
-class _Deflater:
-    """The zlib stream of one image."""
+def filter_up(rows: NDArray[Any], above: NDArray[np.uint8], filtered: NDArray[np.uint8]) -> None:
+    """Bytes of each row minus those of the row before, most significant byte first.
 
-    def __init__(self) -> None:
-        self._stream = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-
-    def add(self, filtered: NDArray[np.uint8]) -> bytes:
-        return self._stream.compress(filtered.data)
-
-    def finish(self) -> bytes:
-        return self._stream.flush()
+    Parameters
+    ----------
+    rows : (n, W) or (n, W, channels), uint8 or uint16, contiguous
+    above : bytes of the row before the first, in native order; on return those of the last row
+    filtered : (n, 1 + bytes of a row), the result: the number of the filter, then the differences
+    """
+    count, row_bytes = len(rows), above.size
+    core = native.library()
+    if core:
+        source, target = rows.ctypes.data, filtered.ctypes.data
+        size = rows.dtype.itemsize
+        core.mvps_png_filter_up(source, count, row_bytes, size, above.ctypes.data, target)
+        return
+    plain = np.vstack([above, rows.reshape(count, -1).view(np.uint8)])
+    filtered[:, 0] = _UP
+    # Differences of bytes have no carry, so they may be swapped instead of the samples.
+    differences = (plain[1:] - plain[:-1]).view(rows.dtype)
+    filtered[:, 1:] = differences.astype(rows.dtype.newbyteorder(">")).view(np.uint8)
+    above[:] = plain[-1]

@@ -1,6 +1,7 @@
 """Small pictures of large maps, gathered while the rows stream past.
 
-A pixel of the preview is the mean of the valid normals of its block, made a unit vector again.
+A pixel of the preview is the mean of valid normals of its block, made a unit vector again; of a
+large block two or more rows are read.
 """
 
 from __future__ import annotations
@@ -24,26 +25,30 @@ class BlockSums:
     ----------
     width, height : of the map, in pixels
     channels : samples a pixel
-    factor : side of a block; blocks at the right and lower edge may be smaller
+    factor : width of a block; blocks at the right and lower edge may be smaller
+    tall : height of a block, by default its width
     """
 
-    def __init__(self, width: int, height: int, channels: int, factor: int) -> None:
+    def __init__(
+        self, width: int, height: int, channels: int, factor: int, tall: int | None = None
+    ) -> None:
         self._factor = factor
+        self._tall = tall or factor
         self._width = width
         self._row = 0
-        shape = (-(-height // factor), -(-width // factor), channels)
+        shape = (-(-height // self._tall), -(-width // factor), channels)
         self.sums = np.zeros(shape, np.float32)
 
     def add_rows(self, rows: NDArray[Any]) -> None:
         """Add rows (n, W, channels), which follow those added before."""
         start = 0
         while start < len(rows):
-            block, inside = divmod(self._row, self._factor)
-            if inside == 0 and len(rows) - start >= self._factor:
-                count = (len(rows) - start) // self._factor * self._factor
+            block, inside = divmod(self._row, self._tall)
+            if inside == 0 and len(rows) - start >= self._tall:
+                count = (len(rows) - start) // self._tall * self._tall
             else:
-                count = min(self._factor - inside, len(rows) - start)
-            blocks = max(1, count // self._factor)
+                count = min(self._tall - inside, len(rows) - start)
+            blocks = max(1, count // self._tall)
             tall = rows[start : start + count].reshape(blocks, count // blocks, -1)
             # Down first: that reads each sample once, in order, and leaves little to add across.
             down = tall.sum(axis=1, dtype=np.float32)
@@ -74,7 +79,11 @@ class PreviewAccumulator:
 
     def __init__(self, width: int, height: int, limit: int = PREVIEW_LIMIT) -> None:
         self.factor = -(-max(width, height) // limit)
-        self._blocks = BlockSums(width, height, 3, self.factor)
+        # Two rows of a block show as much as all of them and are read in a fraction of the time.
+        self.step = max(step for step in _divisors(self.factor) if 2 * step <= max(self.factor, 2))
+        rows, tall = -(-height // self.step), self.factor // self.step
+        self._blocks = BlockSums(width, rows, 3, self.factor, tall)
+        self._row = 0
 
     def add_rows(self, normals: NDArray[np.float32], valid: NDArray[Any]) -> None:
         """Add rows, which follow those added before; any number at a time.
@@ -84,6 +93,9 @@ class PreviewAccumulator:
         normals : (n, W, 3) float32 unit vectors; ignored where invalid
         valid : (n, W) bool or uint8
         """
+        first = -self._row % self.step
+        self._row += len(normals)
+        normals, valid = normals[first :: self.step], valid[first :: self.step]
         if not valid.all():
             import cv2
 
@@ -98,6 +110,10 @@ class PreviewAccumulator:
         valid = length > 0
         normals = np.divide(sums, np.where(valid, length, 1)[..., None], dtype=np.float32)
         return quantise(normals, valid, np.uint8)
+
+
+def _divisors(number: int) -> list[int]:
+    return [candidate for candidate in range(1, number + 1) if number % candidate == 0]
 
 
 def write_png(path: Path, array: NDArray[np.uint8]) -> None:

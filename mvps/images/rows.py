@@ -19,7 +19,7 @@ def open_rows(ref: ImageRef, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RowRead
     """Reader of the rows of an image.
 
     Memory is bounded by the rows asked for, or by one strip or row of tiles, where `info.by_rows`
-    says so; PNG and JPEG are decoded as a whole at the first read and kept until `close`.
+    says so; JPEG and interlaced PNG are decoded whole at the first read and kept until `close`.
 
     Raises
     ------

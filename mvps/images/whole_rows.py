@@ -1,4 +1,7 @@
-"""Rows of PNG and JPEG: the whole image is decoded at the first read and kept until close."""
+"""Rows of JPEG and interlaced PNG: the image is decoded at the first read and kept until close.
+
+Without the compiled core every PNG is read so.
+"""
 
 from __future__ import annotations
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from mvps.capture import Stack
-from mvps.files import sha256_file
+from mvps.files import digest_file
 
 
 def describe_inputs(stack: Stack) -> list[dict[str, Any]]:
-    """Role, path, page, size, time of change and SHA-256 of every file that shapes the maps."""
+    """Role, path, page, size, time of change and digest of every file that shapes the maps."""
     digests: dict[Path, str] = {}
     entries = []
     for role, path, page in _roles(stack):
         if path not in digests:
-            digests[path] = sha256_file(path)
+            digests[path] = digest_file(path)
         state = path.stat()
         entries.append(
             {
@@ -25,7 +25,7 @@ def describe_inputs(stack: Stack) -> list[dict[str, Any]]:
                 "page": page,
                 "bytes": state.st_size,
                 "mtime_ns": state.st_mtime_ns,
-                "sha256": digests[path],
+                "digest": digests[path],
             }
         )
     return entries
@@ -56,7 +56,7 @@ def _same(role: str, path: Path, page: int, entry: dict[str, Any]) -> bool:
         return False
     if state.st_mtime_ns == entry.get("mtime_ns"):
         return True
-    return sha256_file(path) == entry.get("sha256")
+    return digest_file(path) == entry.get("digest")
 
 
 def _roles(stack: Stack) -> Iterator[tuple[str, Path, int]]:

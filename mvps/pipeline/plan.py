@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +84,18 @@ class Plan:
     stacks: tuple[PlannedStack, ...]
     faults: tuple[Fault, ...]
 
-    @property
+    @cached_property
     def runnable(self) -> tuple[PlannedStack, ...]:
         """Stacks without an error."""
         return tuple(planned for planned in self.stacks if not planned.errors)
 
-    @property
+    @cached_property
     def failures(self) -> tuple[Fault, ...]:
         """Stacks that cannot be solved, with the first reason each."""
         refused = (Fault(p.stack.name, p.errors[0]) for p in self.stacks if p.errors)
         return (*self.faults, *refused)
 
-    @property
+    @cached_property
     def workers(self) -> int:
         """Stacks solved at the same time."""
         wanted = 1 if self.schedule.latency else self.schedule.workers or cores()
@@ -158,7 +158,8 @@ def cores() -> int:
 
 def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | Fault:
     folder = out / stack.name
-    if folder.resolve() in {ref.path.resolve().parent for ref in stack.images}:
+    parents = {ref.path.parent for ref in stack.images}
+    if folder.resolve() in {parent.resolve() for parent in parents}:
         fault = InputError(folder, "holds the photographs", "write the maps to another folder")
         return Fault(stack.name, str(fault))
     try:

@@ -14,6 +14,7 @@ import cv2
 import imagecodecs
 import numpy as np
 import tifffile
+from png_encoder import chunk
 
 H, W = 37, 53
 
@@ -85,11 +86,6 @@ def packed_tiff(image: np.ndarray, bits: int, rows_per_strip: int = 5, **extra: 
     tags = {256: (image.shape[1],), 257: (image.shape[0],), 258: (bits,), 259: (1,)}
     tags |= {262: (1 if samples == 1 else 2,), 277: (samples,), 278: (rows_per_strip,)}
     return tiff_by_hand(tags, strips, **extra)
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """One PNG chunk."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png_with(data: bytes, *chunks: bytes) -> bytes:

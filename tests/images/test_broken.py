@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading_corpus import Sample, chunk, corpus, tiff_by_hand
+from png_encoder import chunk
+from reading_corpus import Sample, corpus, tiff_by_hand
 
 from mvps.errors import ImageError, InputError
 from mvps.images import ImageRef, RawLayout, open_rows, probe, read_image

@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from mvps import native
 from mvps.errors import MvpsError
 from mvps.images.png_writer import PngWriter
 
@@ -38,6 +39,23 @@ def test_opencv_and_libpng_read_what_was_written(tmp_path, dtype, channels, chun
     assert by_opencv.dtype == dtype
     assert np.array_equal(by_opencv.reshape(rows.shape)[..., ::-1], rows)
     assert np.array_equal(imagecodecs.png_decode(path.read_bytes()).reshape(rows.shape), rows)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_numpy_writes_the_same_file_as_the_compiled_core(tmp_path, monkeypatch, dtype):
+    rows = image(height=70, width=31, dtype=dtype)
+    write(tmp_path / "here.png", rows, 7)
+    monkeypatch.setattr(native, "library", lambda: None)
+    write(tmp_path / "numpy.png", rows, 7)
+
+    assert (tmp_path / "here.png").read_bytes() == (tmp_path / "numpy.png").read_bytes()
+
+
+def test_rows_need_not_lie_together(tmp_path):
+    wide = image(height=20, width=60)
+    write(tmp_path / "a.png", wide[:, ::2], 7)
+
+    assert np.array_equal(imagecodecs.png_decode((tmp_path / "a.png").read_bytes()), wide[:, ::2])
 
 
 def test_an_image_of_one_pixel_is_an_image(tmp_path):

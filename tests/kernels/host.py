@@ -30,6 +30,14 @@ def find_compiler() -> str | None:
     return next((path for name in names if name and (path := shutil.which(name))), None)
 
 
+def sanitizers_work(compiler: str, folder: Path) -> bool:
+    """Whether a program under the sanitizers can be built and run; built in `folder`."""
+    trial = folder / "trial"
+    build = [compiler, *SANITIZERS, "-x", "c++", "-", "-o", str(trial)]
+    done = subprocess.run(build, input=b"int main() {}", capture_output=True, check=False)
+    return not done.returncode and not subprocess.run([trial], check=False).returncode
+
+
 class HostModule:
     """A ``.cu`` file as a shared library in this process.
 

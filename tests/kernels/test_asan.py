@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import numpy as np
 import pytest
 from cases import assert_same, make_case, outputs, solve_reference
-from host import SANITIZERS, SanitizedModule, find_compiler
+from host import SanitizedModule, find_compiler, sanitizers_work
 
 from mvps.native import resource_dir
 from mvps.stereo import cuda
@@ -18,10 +16,7 @@ def sanitized(tmp_path_factory) -> SanitizedModule:
     folder = tmp_path_factory.mktemp("sanitized")
     if (compiler := find_compiler()) is None:
         pytest.skip("no C++ compiler, so the CUDA source cannot run on the CPU")
-    trial = folder / "trial"
-    build = [compiler, *SANITIZERS, "-x", "c++", "-", "-o", str(trial)]
-    done = subprocess.run(build, input=b"int main() {}", capture_output=True, check=False)
-    if done.returncode or subprocess.run([trial], capture_output=True, check=False).returncode:
+    if not sanitizers_work(compiler, folder):
         pytest.skip("the C++ compiler has no working AddressSanitizer")
     return SanitizedModule(resource_dir("kernels") / cuda.SOURCE, cuda.KERNELS, folder)
 

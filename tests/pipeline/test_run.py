@@ -74,7 +74,7 @@ def test_the_record_names_inputs_lights_options_and_figures(tmp_path: Path) -> N
     record = json.loads((tmp_path / "out" / "stack.json").read_text())
 
     assert len(record["inputs"]) == 6
-    assert all(len(entry["sha256"]) == 64 and entry["bytes"] > 0 for entry in record["inputs"])
+    assert all(len(entry["digest"]) == 41 and entry["bytes"] > 0 for entry in record["inputs"])
     assert np.allclose(np.linalg.norm(record["lights"]["directions"], axis=1), 1)
     assert record["convention"] == "opengl"
     assert record["figures"]["valid"] == record["figures"]["pixels"] == 2000
