@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -46,6 +48,7 @@ def main() -> None:
     """Entry point: a fault ends in one line and an exit code, never in a traceback."""
     from mvps import console
 
+    _mend_streams()
     debug = "--debug" in sys.argv
     sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
     try:
@@ -54,11 +57,18 @@ def main() -> None:
         if debug:
             raise
         console.error(str(error))
+        if "--json" in sys.argv:
+            console.print_json({"error": str(error)})
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         console.error("interrupted; run the same command again")
         sys.exit(130)
     except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        console.error(f"{error.filename or 'standard output'}: {error.strerror or error}")
         sys.exit(1)
     except Exception as error:
         if debug:
@@ -67,16 +77,28 @@ def main() -> None:
         sys.exit(1)
 
 
+def _mend_streams() -> None:
+    """File names need not be text, and a stream may be closed: neither may stop a run."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _command() -> Any:
     """The whole command tree.
 
     Help of the commands is laid out by Rich, in panels; that of the root is plain, because Rich's
     help would double the time in which ``mvps --help`` answers.
     """
-    from mvps.cli import doctor, evaluate, normals
+    from mvps.cli import doctor, evaluate, lights, normals, report
 
     normals.register(app)
     evaluate.register(app)
+    report.register(app)
+    lights.register(app)
     doctor.register(app)
     root: Any = typer.main.get_command(app)
     below = list(root.commands.values())

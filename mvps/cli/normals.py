@@ -37,6 +37,13 @@ _CAPTURE, _CORRECT, _SOLVE, _WRITE, _RUN = (
 )
 
 
+def named_path(text: str) -> Path:
+    """A path that was really named: an unset shell variable must not mean the current folder."""
+    if not text.strip():
+        raise typer.BadParameter("the name is empty")
+    return Path(text)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("normals", help=_HELP, short_help="Photographs to normal maps.")(normals)
@@ -44,8 +51,13 @@ def register(app: typer.Typer) -> None:
 
 def normals(
     context: typer.Context,
-    raw: Annotated[Path, typer.Argument(help="Folder with the captures.", show_default=False)],
-    out: Annotated[Path, typer.Argument(help="Folder for the maps.", show_default=False)],
+    raw: Annotated[
+        Path,
+        typer.Argument(help="Folder with the captures.", show_default=False, parser=named_path),
+    ],
+    out: Annotated[
+        Path, typer.Argument(help="Folder for the maps.", show_default=False, parser=named_path)
+    ],
     lights: Annotated[
         Path | None, typer.Option(help="Light file for every stack.", rich_help_panel=_CAPTURE)
     ] = None,
@@ -180,6 +192,18 @@ def normals(
         str | None,
         typer.Option(help="Solve part i of n, as 2/8, on one of n machines.", rich_help_panel=_RUN),
     ] = None,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Also write report.html, a page.", rich_help_panel=_WRITE),
+    ] = False,
+    light_check: Annotated[
+        bool,
+        typer.Option(
+            "--light-check/--no-light-check",
+            help="Ask the images first whether these are the right lights.",
+            rich_help_panel=_RUN,
+        ),
+    ] = True,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print plan and checks, then stop.", rich_help_panel=_RUN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -12,18 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from mvps import console
 from mvps.capture import Overrides
 from mvps.cli.progress import RunProgress, clock_text
+from mvps.cli.report import after_run as write_after_run
 from mvps.errors import InputError
 from mvps.images import DEFAULT_MAX_PIXELS, RawLayout
 from mvps.images.info import Packing
+from mvps.pipeline.lightcheck import check_plan
 from mvps.pipeline.options import RunOptions, Schedule, parse_roi, parse_shard
 from mvps.pipeline.plan import Plan, make_plan
-from mvps.pipeline.record import StackResult
+from mvps.pipeline.record import MANIFEST, StackResult
 from mvps.pipeline.run import run_plan
 from mvps.stereo import get_backend
 
 if TYPE_CHECKING:
     from mvps.stereo import Backend
 
+MOST_ERRORS = 50
 SHOWN = 5  # stacks, warnings and failures listed before "and N more"
 _SIZE = re.compile(r"\s*(\d+)\s*[xX]\s*(\d+)\s*")
 
@@ -63,6 +67,8 @@ class Words:
     overwrite: bool
     latency: bool
     shard: str | None
+    report: bool
+    light_check: bool
     dry_run: bool
     json: bool
     verbose: bool
@@ -75,6 +81,7 @@ class Words:
 
 def execute(words: Words, *, debug: bool) -> int:
     """Plan, run and report; the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
     options = _options(words)
     plan = make_plan(words.raw, words.out, _overrides(words), options, _schedule(words))
     if words.dry_run:
@@ -85,11 +92,18 @@ def execute(words: Words, *, debug: bool) -> int:
         if words.json:
             console.print_json({"results": [], "failures": plan.as_dict()["failures"]})
         return 2
+    if words.light_check:
+        plan = check_plan(plan)
     backend = get_backend(options.device)
     if not words.json:
         _announce(plan, backend)
     _show_plan_warnings(plan, words.verbose)
     return _run(plan, backend, words, debug)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """A polite end from outside is an interrupt like any other."""
+    raise KeyboardInterrupt
 
 
 def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
@@ -119,6 +133,8 @@ def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
         console.print_json(_summary(plan, results, seconds))
     else:
         _show_summary(plan, done, skipped, len(failed) + len(plan.failures), seconds)
+    if words.report and not interrupted:
+        write_after_run(words.out)
     if interrupted:
         console.error("interrupted; what is done is complete, the same command does the rest")
         return 130
@@ -163,7 +179,7 @@ def _overrides(words: Words) -> Overrides:
         response=words.response,
         bits=words.bits,
         align=_alignment(words.align),
-        bayer=words.bayer,
+        bayer=None if words.bayer is None else words.bayer.lower(),
         raw=_raw_layout(words),
         convention=words.lights_convention,
     )
@@ -179,6 +195,8 @@ def _alignment(word: str | None) -> Literal["right", "left"] | None:
 
 def _raw_layout(words: Words) -> RawLayout | None:
     if words.raw_packing is None and words.raw_size is None:
+        if words.raw_offset:
+            raise InputError("--raw-offset", "needs --raw-packing and --raw-size", "state them")
         return None
     if words.raw_packing is None or words.raw_size is None:
         raise InputError("--raw-packing", "needs --raw-size, and the reverse", "state both")
@@ -202,7 +220,7 @@ def _show_plan(plan: Plan, words: Words) -> None:
         console.stdout().print(
             f"{planned.stack.name}: {len(planned.stack.images)} lights from {lights}, "
             f"{planned.width}x{planned.height} -> {planned.folder}",
-            markup=False,
+            soft_wrap=True,
         )
     _and_more(len(plan.stacks) - len(shown), "stacks; -v lists them")
     _show_plan_warnings(plan, words.verbose)
@@ -230,7 +248,8 @@ def _announce(plan: Plan, backend: Backend) -> None:
 
 
 def _show_plan_warnings(plan: Plan, verbose: bool) -> None:
-    warnings = [warning for planned in plan.stacks for warning in planned.warnings]
+    each = (warning for planned in plan.stacks for warning in planned.warnings)
+    warnings = list(dict.fromkeys(each))  # stacks under the same lights share a warning
     shown = warnings if verbose else warnings[:SHOWN]
     for warning in shown:
         console.warn(warning)
@@ -238,10 +257,10 @@ def _show_plan_warnings(plan: Plan, verbose: bool) -> None:
 
 
 def _show_failures(plan: Plan, failed: tuple[StackResult, ...]) -> None:
-    for fault in plan.failures:
-        console.error(fault.message)
-    for result in failed:
-        console.error(result.error)
+    messages = [fault.message for fault in plan.failures] + [result.error for result in failed]
+    for message in messages[:MOST_ERRORS]:
+        console.error(message)
+    _and_more(len(messages) - MOST_ERRORS, f"errors; {plan.out / MANIFEST} lists them")
 
 
 def _summary(plan: Plan, results: list[StackResult], seconds: float) -> dict[str, Any]:
@@ -265,6 +284,8 @@ def _show_summary(
         text += f" ({megapixels / max(seconds, 1e-9):.0f} MP/s), {valid / pixels:.1%} valid normals"
     if skipped:
         text += f", {skipped:,} done before (--overwrite solves them again)"
+    if untried := len(plan.runnable) - len(done) - skipped - failures + len(plan.failures):
+        text += f", {untried:,} not tried"
     if failures:
         text += f", {failures} failed"
     console.say(text)

@@ -6,7 +6,7 @@ the fewest bytes and the solver reads them as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -116,12 +116,16 @@ class StripSource:
     ) -> None:
         self._files.close()
 
-    def strips(self) -> Iterator[Strip]:
-        """Strips from top to bottom; each one's arrays are overwritten by the next."""
+    def strips(self, first_rows: Iterable[int] | None = None) -> Iterator[Strip]:
+        """Strips from top to bottom, or those that start at the given rows of the maps.
+
+        Each one's arrays are overwritten by the next.
+        """
         channels = () if self.channels == 1 else (self.channels,)
         shape = (len(self._lights), STRIP_ROWS * self.width, *channels)
         block = np.empty(shape, self.dtype)
-        for row in range(0, self._height, STRIP_ROWS):
+        starts = range(0, self._height, STRIP_ROWS) if first_rows is None else first_rows
+        for row in starts:
             rows = min(STRIP_ROWS, self._height - row)
             yield self._strip(row, rows, block)
 

@@ -1,0 +1,242 @@
+"""Light sanity of a plan: are these the right lights, and did anything move between two of them?
+
+A few patches of every image are read, true neighbours inside each, so that a stack of 20 MP TIFF
+files costs a fraction of a second. Stacks under the same lights share one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mvps.capture import Finding
+from mvps.errors import MvpsError
+from mvps.pipeline.options import STRIP_ROWS, RunOptions
+from mvps.pipeline.plan import Plan, PlannedStack
+from mvps.pipeline.source import StripSource
+from mvps.stereo import Problem, prepare
+from mvps.stereo.sanity import Patch, Verdict, judge
+from mvps.stereo.shift import ALARM, Shift, measure_shifts
+
+PATCH = 256  # px along the side of a patch
+WHOLE = 384  # px: a shorter side is taken whole
+BANDS = 2  # rows of patches
+PER_BAND = 2
+SHIFT_PATCHES = 3  # tried in turn until one has enough texture
+GLANCE = 16  # px between the pixels that decide which patches are worth reading
+SATURATED = 0.99  # of full scale
+
+
+@dataclass(frozen=True)
+class LightReport:
+    """What the images of one stack say about its lights."""
+
+    stack: str
+    source: str
+    names: tuple[str, ...]
+    verdict: Verdict
+    shifts: tuple[Shift, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Warnings, none where the lights are right or nothing can be said."""
+        found = []
+        if self.verdict.answer == "wrong":
+            message = f"{self.stack}: {self.verdict.words}: check the order and axes of"
+            found.append(Finding("warning", "LIGHT-ORDER", f"{message} {self.source}"))
+        if moved := self._moved():
+            found.append(Finding("warning", "LIGHT-SHIFT", f"{self.stack}: {moved}"))
+        return tuple(found)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        shifts = [asdict(s) | {"image": self.names[s.light]} for s in self.shifts]
+        return {
+            "stack": self.stack,
+            "lights": self.source,
+            "verdict": asdict(self.verdict),
+            "shifts": shifts,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def _moved(self) -> str:
+        """One phrase on the strongest evidence; a shift shows in its neighbours too, weaker."""
+        alarming = [shift for shift in self.shifts if shift.alarming]
+        if not alarming:
+            return ""
+        kinds = ("the others", "those before", "those after")
+        worst = min(alarming, key=lambda shift: (kinds.index(shift.since), -shift.length))
+        return (
+            f"{self.names[worst.light]} lies {worst.x:+.1f} px to the right and {worst.y:+.1f} px "
+            f"down from where {worst.since} put it (above {ALARM} px): did the part or the camera "
+            "move between two lights?"
+        )
+
+
+def check_plan(plan: Plan) -> Plan:
+    """The plan with the findings of :func:`reports` added to every stack under the same lights."""
+    found = {_rig(planned): report for planned, report in reports(plan)}
+    stacks = []
+    for planned in plan.stacks:
+        report = found.get(_rig(planned))
+        extra = report.findings if report else ()
+        if report and planned.stack.name != report.stack:
+            extra = tuple(finding for finding in extra if finding.code == "LIGHT-ORDER")
+        stacks.append(replace(planned, findings=(*planned.findings, *extra)))
+    return replace(plan, stacks=tuple(stacks))
+
+
+def reports(plan: Plan, *, every: bool = False) -> Iterator[tuple[PlannedStack, LightReport]]:
+    """Check the first readable stack under each set of lights, or every stack.
+
+    A stack that cannot be read is passed over: solving it will say why.
+    """
+    seen = set()
+    for planned in plan.runnable:
+        rig = _rig(planned)
+        if rig in seen and not every:
+            continue
+        try:
+            report = check_stack(planned, plan.options)
+        except (MvpsError, OSError):
+            continue
+        seen.add(rig)
+        yield planned, report
+
+
+def check_stack(planned: PlannedStack, options: RunOptions) -> LightReport:
+    """Read patches of one stack and judge its lights.
+
+    Raises
+    ------
+    MvpsError, OSError
+        An image cannot be read.
+    """
+    lights = planned.stack.lights
+    patches = read_patches(planned, options)
+    intensities = lights.intensities.reshape(len(lights), -1).mean(axis=1)
+    verdict, shifts = examine(patches, lights.directions, intensities)
+    names = tuple(ref.path.name for ref in planned.stack.images)
+    return LightReport(planned.stack.name, lights.source, names, verdict, shifts)
+
+
+def examine(
+    patches: list[Patch],
+    directions: NDArray[np.float64],
+    intensities: NDArray[np.float64] | None = None,
+) -> tuple[Verdict, tuple[Shift, ...]]:
+    """The verdict on the lights and the shifts; arguments as in :func:`mvps.stereo.sanity.judge`.
+
+    Images that lie beside each other fit no lights, so a shift comes before a wrong order; wrong
+    lights hardly ever look like a shift.
+    """
+    verdict = judge(patches, directions, intensities)
+    tries = (measure_shifts([patch], directions) for patch in patches[:SHIFT_PATCHES])
+    shifts = next((found for found in tries if found), ())
+    if verdict.answer == "wrong" and any(shift.alarming for shift in shifts):
+        words = "an image lies beside the others, so no order can be judged"
+        verdict = replace(verdict, answer="inconclusive", words=words, best=verdict.given)
+    return verdict, shifts
+
+
+def read_patches(planned: PlannedStack, options: RunOptions) -> list[Patch]:
+    """Patches of all images, grey over intensity, the most telling first."""
+    if planned.stack.infos[0].dtype.kind == "u":
+        limit = SATURATED if options.saturation is None else options.saturation
+        options = replace(options, saturation=min(limit, SATURATED))
+    height = planned.height if planned.height <= WHOLE else PATCH
+    bands = min(BANDS, planned.height // height)
+    found: list[tuple[float, Patch]] = []
+    with StripSource(planned.stack, planned.window, options) as source:
+        problem = prepare(
+            planned.stack.lights,
+            channels=source.channels,
+            dtype=source.dtype,
+            white=source.white,
+            low=source.low,
+            high=source.high,
+        )
+        for band in range(bands):
+            top = (planned.height - bands * height) * (2 * band + 1) // (2 * bands) + band * height
+            found += _band_patches(source, top, height, problem)
+    found.sort(key=lambda scored: -scored[0])
+    return [patch for _, patch in found]
+
+
+def _band_patches(
+    source: StripSource, top: int, height: int, problem: Problem
+) -> list[tuple[float, Patch]]:
+    """The most telling patches of a band, each with its score.
+
+    The first strip decides which, so that no more than a strip and the patches is held.
+    """
+    width = source.width if source.width <= WHOLE else PATCH
+    chosen: list[tuple[float, int]] = []
+    samples: list[NDArray[Any]] = []
+    masks: list[NDArray[np.bool_]] = []
+    starts = range(top, top + height, STRIP_ROWS)
+    for start, strip in zip(starts, source.strips(starts), strict=True):
+        rows = min(strip.rows, top + height - start)
+        block = strip.samples.reshape(len(strip.samples), strip.rows, source.width, -1)[:, :rows]
+        mask = np.ones((rows, source.width), np.bool_)
+        if strip.mask is not None:
+            mask = strip.mask.reshape(strip.rows, source.width)[:rows] > 0
+        if not chosen:
+            chosen = _telling_columns(block, mask, problem, width)
+            shape = (len(block), height, width, block.shape[-1])
+            samples = [np.empty(shape, block.dtype) for _ in chosen]
+            masks = [np.empty((height, width), np.bool_) for _ in chosen]
+        done = slice(start - top, start - top + rows)
+        for (_, left), patch, inside in zip(chosen, samples, masks, strict=True):
+            patch[:, done] = block[:, :, left : left + width]
+            inside[done] = mask[:, left : left + width]
+    patches = zip(chosen, samples, masks, strict=True)
+    return [(worth, _grey(patch, inside, problem)) for (worth, _), patch, inside in patches]
+
+
+def _telling_columns(
+    block: NDArray[Any], mask: NDArray[np.bool_], problem: Problem, width: int
+) -> list[tuple[float, int]]:
+    """Score and left edge of the columns that are worth reading, the best first."""
+    columns = block.shape[2]
+    glances = []
+    for left in range((columns % width) // 2, columns - width + 1, width):
+        part = np.s_[::GLANCE, left : left + width : GLANCE]
+        glances.append((_worth(_grey(block[:, *part], mask[part], problem)), left))
+    return sorted(glances, key=lambda scored: -scored[0])[:PER_BAND]
+
+
+def _grey(samples: NDArray[Any], inside: NDArray[np.bool_], problem: Problem) -> Patch:
+    gain = problem.gain.astype(np.float32)
+    if samples.shape[-1] == 1:
+        peak = samples[..., 0]
+        values = peak * gain[:, :, None]
+    else:
+        peak = samples.max(axis=-1)
+        values = np.einsum("khwc,kc->khw", samples, gain)
+    usable = ((peak > problem.low) & (peak < problem.high)).all(axis=0)
+    if values.dtype.kind == "f" and samples.dtype.kind == "f":
+        usable &= np.isfinite(values).all(axis=0)
+        values = np.where(usable, values, 0)
+    usable &= inside
+    return Patch(values.astype(np.float32, copy=False), np.asarray(usable))
+
+
+def _worth(glance: Patch) -> float:
+    """Share of usable pixels times how much the shading differs among them."""
+    values = glance.values[:, glance.usable]
+    length = np.sqrt(np.square(values).sum(axis=0))
+    if not length.any():
+        return 0.0
+    unit = values / np.maximum(length, 1e-12)
+    spread = np.sqrt(np.square(unit - unit.mean(axis=1, keepdims=True)).sum(axis=0))
+    return float(glance.usable.mean() * np.median(spread))
+
+
+def _rig(planned: PlannedStack) -> tuple[str, bytes, bytes]:
+    lights = planned.stack.lights
+    return lights.source, lights.directions.tobytes(), lights.intensities.tobytes()

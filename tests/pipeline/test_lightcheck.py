@@ -1,0 +1,124 @@
+"""Captures on disk against light files that are right, rolled, swapped and flipped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scenes import bumps, write_diligent, write_directions, write_image
+
+from mvps.capture import Overrides
+from mvps.pipeline.lightcheck import check_plan, check_stack, read_patches, reports
+from mvps.pipeline.options import RunOptions
+from mvps.pipeline.plan import Plan, make_plan
+from mvps.pipeline.run import run_plan
+from mvps.stereo import get_backend
+from mvps.stereo.sanity import Patch, judge
+
+SAMPLE = Path(__file__).resolve().parents[2] / "examples/sample_capture"
+FAULTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "rolled by one (image 1 with row 2)": lambda L: np.roll(L, 1, axis=0),
+    "with rows 3 and 6 swapped": lambda L: L[[0, 1, 5, 3, 4, 2, *range(6, len(L))]],
+    "with y flipped": lambda L: L * [1, -1, 1],
+}
+
+
+def plan_of(raw: Path, **overrides: object) -> Plan:
+    return make_plan(raw, raw / "out", Overrides(**overrides), RunOptions())  # type: ignore[arg-type]
+
+
+@pytest.mark.data
+def test_the_ball_is_right_and_its_faults_are_named(test_data: Callable[[str], Path]) -> None:
+    plan = plan_of(test_data("diligent_ball"))
+    (planned,) = plan.runnable
+    patches, L = read_patches(planned, plan.options), planned.stack.lights.directions
+    intensities = planned.stack.lights.intensities.mean(axis=1)
+
+    assert judge(patches, L, intensities).answer == "right"
+    for words, fault in FAULTS.items():
+        # The directions alone, as in a DiLiGenT folder, and with the intensities, as in JSON.
+        moved = fault(np.column_stack([intensities] * 3))[:, 0]
+        for stated in (intensities, moved):
+            verdict = judge(rescaled(patches, intensities / stated), fault(L), stated)
+            assert verdict.answer == "wrong"
+            assert words in verdict.words
+
+
+def rescaled(patches: list[Patch], factors: np.ndarray) -> list[Patch]:
+    scale = factors.astype(np.float32)[:, None, None]
+    return [Patch(patch.values * scale, patch.usable) for patch in patches]
+
+
+@pytest.mark.parametrize("view", ["top", "left", "right", "front", "back"])
+def test_the_sample_capture_is_right_and_its_faults_are_named(view: str) -> None:
+    plan = plan_of(SAMPLE)
+    (planned,) = (p for p in plan.runnable if p.stack.name == f"part_01/{view}")
+    patches, L = read_patches(planned, plan.options), planned.stack.lights.directions
+
+    assert check_stack(planned, plan.options).findings == ()
+    assert judge(patches, L).answer == "right"
+    for words, fault in FAULTS.items():
+        verdict = judge(patches, fault(L))
+        assert verdict.answer == "wrong"
+        assert words in verdict.words
+
+
+def test_one_stack_of_each_set_of_lights_is_looked_at(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_diligent(tmp_path / name, bumps(96, 96))
+    for name in ("b", "c"):
+        (tmp_path / name / "light_directions.txt").unlink()
+    shutil.move(tmp_path / "a" / "light_directions.txt", tmp_path)
+    plan = plan_of(tmp_path)
+
+    assert [report.stack for _, report in reports(plan)] == ["a"]
+    assert [report.stack for _, report in reports(plan, every=True)] == ["a", "b", "c"]
+
+
+def test_a_flat_plate_is_inconclusive(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    directions = bumps(128, 128).directions
+    for k, (_, _, facing) in enumerate(directions):
+        image = rng.normal(40_000 * facing, 200, (128, 128))
+        write_image(tmp_path / f"{k}.tif", image.astype(np.uint16))
+    write_directions(tmp_path, directions)
+    plan = plan_of(tmp_path)
+
+    report = check_stack(plan.runnable[0], plan.options)
+
+    assert report.verdict.answer == "inconclusive"
+    assert report.findings == ()
+
+
+def test_a_stack_that_cannot_be_read_is_left_to_the_run(tmp_path: Path) -> None:
+    write_diligent(tmp_path, bumps(96, 96))
+    plan = plan_of(tmp_path)
+    (tmp_path / "003.tif").unlink()
+
+    assert list(reports(plan)) == []
+    assert check_plan(plan).stacks[0].findings == plan.stacks[0].findings
+
+
+def test_a_moved_image_is_named_and_recorded(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(SAMPLE, raw)
+    path = raw / "part_01/top/L04.png"
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    matrix = np.array([[1, 0, 1.0], [0, 1, -2.5]])
+    cv2.imwrite(str(path), cv2.warpAffine(image, matrix, image.shape[::-1]))
+    plan = check_plan(make_plan(raw, tmp_path / "out", Overrides(), RunOptions()))
+
+    results = list(run_plan(plan, get_backend("cpu"), lambda pixels: None))
+
+    (top,) = (p for p in plan.stacks if p.stack.name == "part_01/top")
+    (finding,) = (f for f in top.findings if f.code == "LIGHT-SHIFT")
+    assert "L04.png lies +" in finding.message
+    assert [f.code for f in top.findings] == ["LIGHT-SHIFT"]
+    assert sum(bool(result.warnings) for result in results) == 1
+    record = json.loads((tmp_path / "out/part_01/top/stack.json").read_text("utf-8"))
+    assert finding.message in record["warnings"]
