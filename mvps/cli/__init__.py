@@ -49,6 +49,9 @@ def main() -> None:
     from mvps import console
 
     _mend_streams()
+    # Stacks already run side by side; a BLAS with threads of its own would only get in the way.
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     debug = "--debug" in sys.argv
     sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
     try:

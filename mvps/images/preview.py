@@ -38,6 +38,7 @@ class BlockSums:
         self._row = 0
         shape = (-(-height // self._tall), -(-width // factor), channels)
         self.sums = np.zeros(shape, np.float32)
+        self._pattern = np.tile(np.eye(channels, dtype=np.float32), (factor, 1))
 
     def add_rows(self, rows: NDArray[Any]) -> None:
         """Add rows (n, W, channels), which follow those added before."""
@@ -61,8 +62,9 @@ class BlockSums:
         whole = self._width // self._factor
         samples = down.reshape(blocks, self._width, channels)
         cut = whole * self._factor
-        tiles = samples[:, :cut].reshape(blocks, whole, self._factor, channels)
-        sums[:, :whole] += tiles.sum(axis=2)
+        # A product with ones and zeros adds up short runs several times as fast as a sum does.
+        tiles = samples[:, :cut].reshape(blocks, whole, self._factor * channels)
+        sums[:, :whole] += tiles @ self._pattern
         if whole < columns:
             sums[:, whole] += samples[:, cut:].sum(axis=1)
 

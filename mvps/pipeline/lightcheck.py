@@ -238,5 +238,7 @@ def _worth(glance: Patch) -> float:
 
 
 def _rig(planned: PlannedStack) -> tuple[str, bytes, bytes]:
+    """Equal for stacks of one view under the same lights, wherever these are written down."""
     lights = planned.stack.lights
-    return lights.source, lights.directions.tobytes(), lights.intensities.tobytes()
+    view = planned.stack.name.rpartition("/")[2] if "/" in planned.stack.name else ""
+    return view, lights.directions.tobytes(), lights.intensities.tobytes()
