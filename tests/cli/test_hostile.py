@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from running import mvps, only_error
-from scenes import bumps, write_diligent, write_directions
+from scenes import bumps, write_diligent, write_directions, write_many
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
 
@@ -62,8 +62,7 @@ def test_a_pipe_named_as_an_image_does_not_hang(tmp_path: Path) -> None:
 
 @posix
 def test_an_end_from_outside_leaves_no_temporary_file(tmp_path: Path) -> None:
-    for number in range(30):
-        write_diligent(tmp_path / "raw" / f"{number}", bumps(500, 500, lights=4), suffix=".png")
+    write_many(tmp_path / "raw", 40)
     out = tmp_path / "out"
     words = ["normals", str(tmp_path / "raw"), str(out), "--format", "png16"]
     process = subprocess.Popen(

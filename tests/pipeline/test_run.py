@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from scenes import bumps, degrees_between, write_diligent, write_directions, write_image
+from scenes import (
+    bumps,
+    degrees_between,
+    write_diligent,
+    write_directions,
+    write_image,
+    write_many,
+)
 
 from mvps.capture import Overrides
 from mvps.images.maps import read_normals
@@ -272,9 +279,7 @@ def test_memory_is_bounded_by_strips_not_by_images(tmp_path: Path) -> None:
 
 def test_an_interrupt_leaves_130_and_no_half_written_map(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
-    scene = bumps(512, 512, lights=4)
-    for number in range(40):
-        write_diligent(raw / f"{number}", scene, suffix=".png")
+    write_many(raw, 40)
     out = tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, "-m", "mvps", "normals", str(raw), str(out), "--format", "png16"],
