@@ -37,6 +37,7 @@ _ENCODE_MS = {
     "npy": 80,
 }
 _SOLVE_MS = 60
+_STACK_MS = 6  # opening, checking and recording, whatever the size
 _MEGAPIXELS = 20.0
 
 
@@ -185,7 +186,7 @@ def _stack_ms(planned: PlannedStack, options: RunOptions) -> float:
     decode = (pair or (100, 200))[info.dtype.itemsize > 1] * info.channels
     raw = planned.raw_pixels / 1e6 / _MEGAPIXELS
     maps = planned.width * planned.height / 1e6 / _MEGAPIXELS
-    return decode * raw + (_SOLVE_MS + _ENCODE_MS[options.encoding]) * maps
+    return _STACK_MS + decode * raw + (_SOLVE_MS + _ENCODE_MS[options.encoding]) * maps
 
 
 def _describe(planned: PlannedStack) -> dict[str, Any]:

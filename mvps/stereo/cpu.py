@@ -9,7 +9,7 @@ import numpy as np
 from mvps.errors import DeviceError
 from mvps.native import Library, library, reason
 from mvps.stereo.problem import DTYPES, Problem
-from mvps.stereo.solution import StripOut, check_strip, plane_stride
+from mvps.stereo.solution import StripOut, check_strip, needs_full, plane_stride
 
 # Results of a call beyond this size leave the caches before anyone reads them: they are written
 # past the caches, which saves reading each line first. Strips of a run stay below it.
@@ -44,7 +44,7 @@ class CpuBackend:
     def solve_strip(self, problem: Problem, samples: Any, mask: Any | None, out: StripOut) -> None:
         """Solve N pixels; arrays as in :func:`mvps.stereo.solution.check_strip`."""
         check_strip(problem, samples, mask, out)
-        full = problem.has_limits or out.residual is not None or out.used is not None
+        full = needs_full(problem, out)
         name = f"mvps_ls_{DTYPES[samples.dtype.name]}_{problem.kernel}"
         table = problem.table
         arguments = (

@@ -25,7 +25,7 @@ from mvps.stereo.devices import (
     working_on,
 )
 from mvps.stereo.problem import DTYPES, Problem
-from mvps.stereo.solution import StripOut, check_strip, plane_stride
+from mvps.stereo.solution import StripOut, check_strip, needs_full, plane_stride
 
 __all__ = ["CudaBackend", "DeviceInfo", "available", "device_info", "device_of"]
 
@@ -180,7 +180,7 @@ def plan_launch(
     element goes by value.
     """
     count = samples.shape[1]
-    full = problem.has_limits or out.residual is not None or out.used is not None
+    full = needs_full(problem, out)
     name = f"ls_{DTYPES[samples.dtype.name]}_{problem.kernel}" + ("_full" if full else "")
     args: tuple[Any, ...] = (
         samples,

@@ -135,6 +135,11 @@ def check_strip(problem: Problem, samples: Any, mask: Any | None, out: StripOut)
         _expect("used", out.used, (pixels,), ("uint8",))
 
 
+def needs_full(problem: Problem, out: StripOut) -> bool:
+    """Whether more than normals and albedo from every light is asked for."""
+    return problem.has_limits or out.residual is not None or out.used is not None
+
+
 def plane_stride(samples: Any) -> int:
     """Elements from one light to the next."""
     return int(samples.strides[0] // samples.itemsize)

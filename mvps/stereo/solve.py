@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -115,6 +116,7 @@ def solve(
     g = (L'L)^-1 L'v, n = g / \|g\|, albedo = \|g\|; paper, section 3.2.
     """
     from mvps.stereo import cuda
+    from mvps.stereo.devices import working_on
 
     place = cuda.device_of(images)
     backend: Any = get_backend(place if place and device == "auto" else device)
@@ -126,9 +128,11 @@ def solve(
         images = _on_host(images, "images")
     problem = _problem(images, lights, white=white, grey=grey, low=low, high=high)
     shape = images.shape[1:3]
-    flat = _flat(images)
-    if mask is not None:
-        mask = _flat_mask(backend.on_device(mask) if place else _on_host(mask, "mask"), shape)
+    # Where CuPy has to copy, the copy must land on the images' own device.
+    with working_on(backend.index) if place else nullcontext():
+        flat = _flat(images)
+        if mask is not None:
+            mask = _flat_mask(backend.on_device(mask) if place else _on_host(mask, "mask"), shape)
     if place:
         out = StripOut.empty(flat.shape[1], problem, quality=quality, allocate=backend.empty)
         backend.solve_strip(problem, flat, mask, out)
