@@ -285,6 +285,8 @@ def test_an_interrupt_leaves_130_and_no_half_written_map(tmp_path: Path) -> None
         [sys.executable, "-m", "mvps", "normals", str(raw), str(out), "--format", "png16"],
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background hands down an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     deadline = time.monotonic() + 60
     while not list(out.glob("*/stack.json")) and time.monotonic() < deadline:
