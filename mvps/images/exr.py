@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mvps.errors import ImageError, MissingExtraError, MvpsError
-from mvps.images.output_file import OutputFile
+from mvps.images.gathered import GatheringWriter
 from mvps.images.source import check_size, decoding
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -27,45 +27,24 @@ def _openexr() -> Any:
     return OpenEXR
 
 
-class ExrWriter:
-    """An OpenEXR image; the package wants it whole, so all rows are gathered in memory.
-
-    Parameters
-    ----------
-    path : where to write
-    width, height : of the image, in pixels
-    dtype : float16 or float32; three channels
-    description : text of the attribute ``comments``
+class ExrWriter(GatheringWriter):
+    """An OpenEXR image of float16 or float32; arguments as of :class:`GatheringWriter`.
 
     Raises
     ------
     MissingExtraError
         The package OpenEXR is not installed.
-    MvpsError
-        The file cannot be written.
     """
 
     def __init__(
         self, path: Path, width: int, height: int, dtype: DTypeLike, *, description: str = ""
     ) -> None:
         _openexr()
-        self._path = path
-        self._rows = np.empty((height, width, 3), dtype)
-        self._filled = 0
-        self._description = description
-        # Claims the path now, so that a folder that cannot be written is found before the work.
-        self._file = OutputFile(path)
-
-    def write_rows(self, rows: NDArray[Any]) -> None:
-        """Keep rows (n, W, 3)."""
-        self._rows[self._filled : self._filled + len(rows)] = rows
-        self._filled += len(rows)
+        super().__init__(path, width, height, dtype, description=description)
 
     def finish(self) -> None:
         """Compress, write and close."""
-        if self._filled != len(self._rows):
-            raise ValueError(f"{self._filled} of {len(self._rows)} rows were written")
-        exr = _openexr()
+        rows, exr = self._whole(), _openexr()
         self._file.close()
         header = {
             "compression": exr.ZIP_COMPRESSION,
@@ -73,14 +52,10 @@ class ExrWriter:
             _COMMENT: self._description,
         }
         try:
-            with exr.File(header, {"RGB": self._rows}, num_threads=1) as file:
+            with exr.File(header, {"RGB": rows}, num_threads=1) as file:
                 file.write(str(self._path))
         except Exception as error:  # the package raises RuntimeError and kin, without an errno
             raise MvpsError(f"{self._path}: cannot be written ({error})") from None
-
-    def abort(self) -> None:
-        """Close and remove the file."""
-        self._file.abort()
 
 
 def read_exr(path: Path, max_pixels: int) -> tuple[NDArray[Any], str]:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, unescape
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from mvps.errors import ImageError
-from mvps.images.output_file import OutputFile
+from mvps.images.gathered import GatheringWriter
 from mvps.images.source import check_size, decoding
 
 CODESTREAM = b"\xff\x0a"
@@ -29,51 +28,19 @@ _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 
 _SIZE_BITS = (9, 13, 18, 30)
 
 
-class JxlWriter:
-    """A JPEG XL image; the codec wants it whole, so all rows are gathered in memory.
-
-    Parameters
-    ----------
-    path : where to write
-    width, height : of the image, in pixels
-    dtype : uint8 or uint16; three channels
-    description : text of the container's xml box
-
-    Raises
-    ------
-    MvpsError
-        The file cannot be written.
-    """
-
-    def __init__(
-        self, path: Path, width: int, height: int, dtype: DTypeLike, *, description: str = ""
-    ) -> None:
-        self._rows = np.empty((height, width, 3), dtype)
-        self._filled = 0
-        self._description = description
-        self._file = OutputFile(path)
-
-    def write_rows(self, rows: NDArray[Any]) -> None:
-        """Keep rows (n, W, 3)."""
-        self._rows[self._filled : self._filled + len(rows)] = rows
-        self._filled += len(rows)
+class JxlWriter(GatheringWriter):
+    """A JPEG XL image of uint8 or uint16; arguments as of :class:`GatheringWriter`."""
 
     def finish(self) -> None:
         """Compress, write and close."""
-        if self._filled != len(self._rows):
-            raise ValueError(f"{self._filled} of {len(self._rows)} rows were written")
         import imagecodecs
 
-        data = imagecodecs.jpegxl_encode(self._rows, effort=_EFFORT, lossless=True, numthreads=1)
+        data = imagecodecs.jpegxl_encode(self._whole(), effort=_EFFORT, lossless=True, numthreads=1)
         text = f"{_OPEN}{escape(self._description)}{_CLOSE}".encode()
         self._file.write(CONTAINER + _FILE_TYPE + _box(b"xml ", text))
         self._file.write(_box_header(b"jxlc", len(data)))
         self._file.write(data)
         self._file.close()
-
-    def abort(self) -> None:
-        """Close and remove the file."""
-        self._file.abort()
 
 
 def read_jxl(path: Path, data: bytes, max_pixels: int) -> NDArray[Any]:
