@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from typing import Any
 
 from mvps.errors import InputError
 
+RECORD = "stack.json"  # what a stack leaves beside its maps
+MANIFEST = "manifest.jsonl"  # what a run leaves beside its stacks
 MAX_TEXT_BYTES = 16 << 20
 DIGEST_CHUNK = 1 << 20
 _DIGITS = re.compile(r"(\d+)")
@@ -119,6 +122,8 @@ def append_line(path: Path, line: str) -> None:
     """Append one line in a single write, so that concurrent writers never interleave."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(descriptor, (line + "\n").encode("utf-8"))
+        data = (line + "\n").encode("utf-8")
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from mvps.errors import InputError
 
-DISTORTION_ORDER = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4")
 DIRECTIONS = ("undistorted_to_distorted", "distorted_to_undistorted")
 ROTATION_TOLERANCE = 1e-6
 

@@ -17,13 +17,13 @@ from mvps.capture.rig_layout import expand_flat, rig_stacks, stated_format
 from mvps.capture.rigfile import RIG_NAMES
 from mvps.capture.stack import Fault, Finding, Overrides, Stack, image_ref
 from mvps.errors import InputError, MvpsError
-from mvps.files import natural_key
+from mvps.files import MANIFEST, RECORD, natural_key
 from mvps.images.info import ImageRef, SampleFormat
 from mvps.images.probe import is_image_name
 from mvps.lights import LightRig, read_lights
 from mvps.lights.text_formats import DIRECTIONS_NAME
 
-OUTPUT_MARKS = frozenset({"manifest.jsonl", "stack.json"})
+OUTPUT_MARKS = frozenset({MANIFEST, RECORD})
 NAMES_FILE = "filenames.txt"
 PARENTS_ABOVE_ROOT = 2  # "sample/view" below a folder of lights is as deep as layouts go
 

@@ -83,7 +83,7 @@ def _version(package: str) -> str:
 
 
 def _machine() -> dict[str, str]:
-    from mvps.pipeline.plan import cores
+    from mvps.machine import cores
 
     found = {"system": f"{platform.system()} {platform.machine()}", "cores": str(cores())}
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:

@@ -60,20 +60,22 @@ def check(
 ) -> None:
     """Plan, check and print one table; exit code 1 where something is wrong."""
     from mvps import console
-    from mvps.capture import Overrides
+    from mvps.capture import Fault, Overrides
     from mvps.pipeline.lightcheck import reports
     from mvps.pipeline.options import RunOptions
     from mvps.pipeline.plan import make_plan
 
     overrides = Overrides(lights=lights, convention=lights_convention, response=response)
     # Nothing is written: the folder for the maps only completes the plan.
-    plan = make_plan(raw, raw / "out", overrides, RunOptions())
-    found = [report for _, report in reports(plan, every=every)]
-    for fault in plan.failures:
+    plan = make_plan(raw, raw / ".no-maps", overrides, RunOptions())
+    unread: list[Fault] = []
+    found = [report for _, report in reports(plan, every=every, passed_over=unread)]
+    failures = (*plan.failures, *unread)
+    for fault in failures:
         console.error(fault.message)
     if json:
-        failures = plan.as_dict()["failures"]
-        console.print_json({"stacks": [r.as_dict() for r in found], "failures": failures})
+        lines = [{"stack": fault.stack, "error": fault.message} for fault in failures]
+        console.print_json({"stacks": [r.as_dict() for r in found], "failures": lines})
     elif found:
         console.stdout().print(_table(found))
     for report in found:
@@ -83,7 +85,7 @@ def check(
             console.warn(finding.message)
     if not found:
         raise typer.Exit(2)
-    raise typer.Exit(1 if any(report.findings for report in found) else 0)
+    raise typer.Exit(1 if failures or any(report.findings for report in found) else 0)
 
 
 def _table(found: list[LightReport]) -> Any:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 _HELP = """Solve every stack under RAW and write its maps under OUT, mirroring the tree.
 
@@ -146,7 +143,7 @@ def normals(
     ] = "luminance",
     device: Annotated[
         str,
-        typer.Option(help="auto, cpu, reference, cuda or cuda:1.", rich_help_panel=_SOLVE),
+        typer.Option(help="auto, cpu, numpy, reference, cuda or cuda:1.", rich_help_panel=_SOLVE),
     ] = "auto",
     format: Annotated[
         str,

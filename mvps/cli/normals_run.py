@@ -20,7 +20,7 @@ from mvps.images.info import Packing
 from mvps.pipeline.lightcheck import check_plan
 from mvps.pipeline.options import RunOptions, Schedule, parse_roi, parse_shard
 from mvps.pipeline.plan import Plan, make_plan
-from mvps.pipeline.record import MANIFEST, StackResult
+from mvps.pipeline.record import StackResult
 from mvps.pipeline.run import run_plan
 from mvps.stereo import get_backend
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mvps.stereo import Backend
 
 MOST_ERRORS = 50
-SHOWN = 5  # stacks, warnings and failures listed before "and N more"
+SHOWN = 5  # stacks and warnings listed before "and N more"
 _SIZE = re.compile(r"\s*(\d+)\s*[xX]\s*(\d+)\s*")
 
 
@@ -83,18 +83,18 @@ def execute(words: Words, *, debug: bool) -> int:
     """Plan, run and report; the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     options = _options(words)
+    backend = get_backend(options.device)
     plan = make_plan(words.raw, words.out, _overrides(words), options, _schedule(words))
     if words.dry_run:
         _show_plan(plan, words)
         return _plan_code(plan)
     if not plan.runnable:
-        _show_failures(plan, ())
+        _show_failures(plan, (), words.verbose)
         if words.json:
             console.print_json({"results": [], "failures": plan.as_dict()["failures"]})
         return 2
     if words.light_check:
         plan = check_plan(plan)
-    backend = get_backend(options.device)
     if not words.json:
         _announce(plan, backend)
     _show_plan_warnings(plan, words.verbose)
@@ -126,7 +126,7 @@ def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
             interrupted = True
     seconds = time.perf_counter() - started
     failed = tuple(result for result in results if result.status == "failed")
-    _show_failures(plan, failed)
+    _show_failures(plan, failed, words.verbose)
     done = [result for result in results if result.status == "done"]
     skipped = len(results) - len(done) - len(failed)
     if words.json:
@@ -224,11 +224,11 @@ def _show_plan(plan: Plan, words: Words) -> None:
         )
     _and_more(len(plan.stacks) - len(shown), "stacks; -v lists them")
     _show_plan_warnings(plan, words.verbose)
-    _show_failures(plan, ())
+    _show_failures(plan, (), words.verbose)
     console.say(
         f"{len(plan.runnable)} of {_count(len(plan.stacks) + len(plan.faults), 'stack')} can be "
-        f"solved, about {clock_text(plan.estimated_seconds())} on {plan.workers} workers; "
-        "dry run, nothing was written"
+        f"solved, about {clock_text(plan.estimated_seconds())} on "
+        f"{_count(plan.workers, 'worker')}; dry run, nothing was written"
     )
 
 
@@ -256,11 +256,12 @@ def _show_plan_warnings(plan: Plan, verbose: bool) -> None:
     _and_more(len(warnings) - len(shown), "warnings; -v lists them")
 
 
-def _show_failures(plan: Plan, failed: tuple[StackResult, ...]) -> None:
+def _show_failures(plan: Plan, failed: tuple[StackResult, ...], verbose: bool) -> None:
     messages = [fault.message for fault in plan.failures] + [result.error for result in failed]
-    for message in messages[:MOST_ERRORS]:
+    shown = messages if verbose else messages[:MOST_ERRORS]
+    for message in shown:
         console.error(message)
-    _and_more(len(messages) - MOST_ERRORS, f"errors; {plan.out / MANIFEST} lists them")
+    _and_more(len(messages) - len(shown), "errors; -v lists them")
 
 
 def _summary(plan: Plan, results: list[StackResult], seconds: float) -> dict[str, Any]:

@@ -79,8 +79,9 @@ class RunProgress:
 
 def clock_text(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 min 20 s`` or ``5 h 02 min``."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
+    seconds = round(seconds)
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

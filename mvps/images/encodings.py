@@ -85,7 +85,6 @@ NORMAL_ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
         )
     }
 )
-DEFAULT_ENCODING = "tiff"
 
 
 def get_encoding(name: str) -> Encoding:

@@ -16,7 +16,6 @@ from mvps.lights.rig import UNIT_TOLERANCE, LightRig, flips
 from mvps.numbers import number_fault, parse_integer, parse_number
 
 DIRECTIONS_NAME = "light_directions.txt"
-INTENSITIES_NAME = "light_intensities.txt"
 
 
 def read_pair(

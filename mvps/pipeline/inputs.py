@@ -7,24 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from mvps.capture import Stack
+from mvps.errors import ImageError
 from mvps.files import digest_file
 
 
-def describe_inputs(stack: Stack) -> list[dict[str, Any]]:
-    """Role, path, page, size, time of change and digest of every file that shapes the maps."""
+def input_states(stack: Stack) -> dict[Path, tuple[int, int]]:
+    """Size and time of change of every file that shapes the maps, taken before it is read."""
+    return {path: _state(path) for _, path, _ in _roles(stack)}
+
+
+def describe_inputs(stack: Stack, before: dict[Path, tuple[int, int]]) -> list[dict[str, Any]]:
+    """Role, path, page, size, time of change and digest of every file that shapes the maps.
+
+    Raises
+    ------
+    ImageError
+        A file is not what it was ``before`` it was read.
+    """
     digests: dict[Path, str] = {}
     entries = []
     for role, path, page in _roles(stack):
         if path not in digests:
             digests[path] = digest_file(path)
-        state = path.stat()
+        if _state(path) != before[path]:
+            raise ImageError(path, "changed while it was read", "run again")
         entries.append(
             {
                 "role": role,
                 "path": str(path),
                 "page": page,
-                "bytes": state.st_size,
-                "mtime_ns": state.st_mtime_ns,
+                "bytes": before[path][0],
+                "mtime_ns": before[path][1],
                 "digest": digests[path],
             }
         )
@@ -51,12 +64,17 @@ def same_inputs(stack: Stack, entries: Any) -> bool:
 def _same(role: str, path: Path, page: int, entry: dict[str, Any]) -> bool:
     if (role, page) != (entry.get("role"), entry.get("page")):
         return False
-    state = path.stat()
-    if state.st_size != entry.get("bytes"):
+    size, time_ns = _state(path)
+    if size != entry.get("bytes"):
         return False
-    if state.st_mtime_ns == entry.get("mtime_ns"):
+    if time_ns == entry.get("mtime_ns"):
         return True
     return digest_file(path) == entry.get("digest")
+
+
+def _state(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def _roles(stack: Stack) -> Iterator[tuple[str, Path, int]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvps.capture import Finding
+from mvps.capture import Fault, Finding
 from mvps.errors import MvpsError
 from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.plan import Plan, PlannedStack
@@ -90,10 +90,12 @@ def check_plan(plan: Plan) -> Plan:
     return replace(plan, stacks=tuple(stacks))
 
 
-def reports(plan: Plan, *, every: bool = False) -> Iterator[tuple[PlannedStack, LightReport]]:
+def reports(
+    plan: Plan, *, every: bool = False, passed_over: list[Fault] | None = None
+) -> Iterator[tuple[PlannedStack, LightReport]]:
     """Check the first readable stack under each set of lights, or every stack.
 
-    A stack that cannot be read is passed over: solving it will say why.
+    A stack that cannot be read is passed over, and added to ``passed_over`` where that is given.
     """
     seen = set()
     for planned in plan.runnable:
@@ -102,7 +104,9 @@ def reports(plan: Plan, *, every: bool = False) -> Iterator[tuple[PlannedStack, 
             continue
         try:
             report = check_stack(planned, plan.options)
-        except (MvpsError, OSError):
+        except (MvpsError, OSError, MemoryError, np.linalg.LinAlgError) as error:
+            if passed_over is not None:
+                passed_over.append(Fault(planned.stack.name, str(error) or repr(error)))
             continue
         seen.add(rig)
         yield planned, report
@@ -240,5 +244,5 @@ def _worth(glance: Patch) -> float:
 def _rig(planned: PlannedStack) -> tuple[str, bytes, bytes]:
     """Equal for stacks of one view under the same lights, wherever these are written down."""
     lights = planned.stack.lights
-    view = planned.stack.name.rpartition("/")[2] if "/" in planned.stack.name else ""
+    view = planned.stack.name.rpartition("/")[2] if planned.stack.layout == "rig" else ""
     return view, lights.directions.tobytes(), lights.intensities.tobytes()

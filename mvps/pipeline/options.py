@@ -11,9 +11,9 @@ from mvps.errors import InputError
 from mvps.frames import CONVENTIONS
 from mvps.images import DEFAULT_MAX_PIXELS, Window
 from mvps.images.encodings import NORMAL_ENCODINGS
+from mvps.stereo.problem import GREYS
 
 STRIP_ROWS = 64
-GREY_MODES = ("luminance", "matlab", "channels")
 ALBEDO_FORMATS = ("f32", "u16", "none")
 _ROI = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
 
@@ -42,7 +42,6 @@ class RunOptions:
     Attributes
     ----------
     device : ``auto``, ``cpu``, ``reference``, ``numpy``, ``cuda`` or ``cuda:1``
-    solver : ``ls``, least squares over all lights (Woodham)
     grey : how RGB becomes one number, see :func:`mvps.stereo.prepare`
     encoding : of the normal map, a key of ``NORMAL_ENCODINGS``
     albedo : ``f32``, ``u16`` (scaled, the scale is recorded) or ``none``
@@ -57,7 +56,6 @@ class RunOptions:
     """
 
     device: str = "auto"
-    solver: str = "ls"
     grey: str = "luminance"
     encoding: str = "tiff"
     albedo: str = "f32"
@@ -71,8 +69,7 @@ class RunOptions:
     max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
-        _one_of("--grey", self.grey, GREY_MODES)
-        _one_of("--solver", self.solver, ("ls",))
+        _one_of("--grey", self.grey, GREYS)
         _one_of("--format", self.encoding, tuple(NORMAL_ENCODINGS))
         _one_of("--albedo", self.albedo, ALBEDO_FORMATS)
         _one_of("--convention", self.convention, tuple(CONVENTIONS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -12,29 +11,30 @@ from typing import Any
 from mvps.capture import Fault, Finding, Overrides, Stack, discover, inspect
 from mvps.errors import InputError, MvpsError
 from mvps.images import Window
+from mvps.machine import cores
 from mvps.pipeline.options import DEFAULT_SCHEDULE, RunOptions, Schedule
 
 # CPU milliseconds for 20 megapixels on one core, 8-bit and 16-bit grey; only for the estimate.
 _DECODE_MS = {
     ("tiff", "none"): (5, 6),
-    ("tiff", "zstd"): (38, 72),
-    ("tiff", "deflate"): (64, 135),
-    ("tiff", "lzw"): (92, 160),
-    ("png", ""): (155, 373),
-    ("bmp", ""): (9, 9),
-    ("jpeg", ""): (110, 110),
+    ("tiff", "zstd"): (31, 50),
+    ("tiff", "deflate"): (51, 95),
+    ("tiff", "lzw"): (110, 160),
+    ("png", ""): (40, 86),
+    ("bmp", ""): (5, 5),
+    ("jpeg", ""): (70, 70),
     ("npy", ""): (5, 6),
     ("raw", ""): (5, 30),
 }
 _ENCODE_MS = {
     "tiff": 60,
     "zstd": 250,
-    "f32": 80,
-    "png16": 2500,
-    "png8": 1300,
+    "f32": 143,
+    "png16": 284,
+    "png8": 205,
     "jxl8": 150,
-    "exr": 1450,
-    "npy": 80,
+    "exr": 1290,
+    "npy": 135,
 }
 _SOLVE_MS = 60
 _STACK_MS = 6  # opening, checking and recording, whatever the size
@@ -150,17 +150,10 @@ def make_plan(
     return Plan(root, out, options, schedule, stacks, faults)
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | Fault:
     folder = out / stack.name
     parents = {ref.path.parent for ref in stack.images}
-    if folder.resolve() in {parent.resolve() for parent in parents}:
+    if {folder.resolve(), out.resolve()} & {parent.resolve() for parent in parents}:
         fault = InputError(folder, "holds the photographs", "write the maps to another folder")
         return Fault(stack.name, str(fault))
     try:

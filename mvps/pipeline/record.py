@@ -15,15 +15,12 @@ import numpy as np
 
 import mvps
 from mvps.capture import Stack
-from mvps.files import append_line, write_json
-from mvps.pipeline.inputs import describe_inputs
+from mvps.files import MANIFEST, RECORD, append_line, write_json
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.sampling import SampleStatistics
-from mvps.pipeline.sink import RECORD
 from mvps.stereo import StripOut
 
 SCHEMA = 1
-MANIFEST = "manifest.jsonl"
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ class Figures:
             "residual_rms": None if squares is None else float(np.sqrt(squares / count)),
             "saturated_share": self.statistics.saturated_share,
             "black_share": self.statistics.black_share,
-            "shares_from": "one row in 64 of every image",
+            "shares_from": "the first row of every strip",
         }
 
 
@@ -115,6 +112,7 @@ def write_record(
     figures: Figures,
     *,
     fingerprint: str,
+    inputs: list[dict[str, Any]],
     device: dict[str, Any],
     outputs: dict[str, Any],
     warnings: tuple[str, ...],
@@ -131,7 +129,7 @@ def write_record(
         "frame_axes": "x right, y up, z towards the camera, then the signs of the convention",
         "convention": plan.options.convention,
         "fingerprint": fingerprint,
-        "inputs": describe_inputs(stack),
+        "inputs": inputs,
         "layout": stack.layout,
         "lights": _lights(stack),
         "camera": _camera(stack),

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import mvps
+from mvps.files import MANIFEST, RECORD
 from mvps.pipeline.inputs import same_inputs
 from mvps.pipeline.options import RunOptions
 from mvps.pipeline.plan import PlannedStack
-from mvps.pipeline.record import MANIFEST, StackResult
-from mvps.pipeline.sink import RECORD
+from mvps.pipeline.record import StackResult
 
 MAX_RECORD_BYTES = 16 << 20
 
@@ -29,8 +29,8 @@ def finished_before(planned: PlannedStack, options: RunOptions) -> StackResult |
     record = _read_record(planned.folder / RECORD)
     if record is None or record.get("fingerprint") != fingerprint(planned, options):
         return None
-    outputs = record.get("outputs", {}).get("files", {})
     with contextlib.suppress(OSError, AttributeError, KeyError, TypeError, ValueError):
+        outputs = record["outputs"]["files"]
         whole = all(
             (planned.folder / name).stat().st_size == size for name, size in outputs.items()
         )
@@ -54,15 +54,16 @@ def fingerprint(planned: PlannedStack, options: RunOptions) -> str:
     stack = planned.stack
     shaping = {
         "version": mvps.__version__,
-        "options": options.as_dict(),
+        # A limit on size shapes no map.
+        "options": {k: v for k, v in options.as_dict().items() if k != "max_pixels"},
         "window": asdict(planned.window),
         "directions": stack.lights.directions.tolist(),
         "intensities": stack.lights.intensities.tolist(),
-        "response": stack.response,
+        # A measured curve counts by its bytes, among the inputs.
+        "response": "file" if Path(stack.response).is_file() else stack.response,
         "samples": asdict(stack.sample_format),
         "bayer": stack.bayer,
         "raw": None if stack.raw is None else asdict(stack.raw),
-        "camera": None if stack.camera is None else stack.camera.source.sha256,
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
@@ -104,6 +105,8 @@ def _read_record(path: Path) -> dict[str, Any] | None:
 
 
 def _alive(process: int) -> bool:
+    if os.name == "nt":  # where signal 0 is no question but an event
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -14,9 +14,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from mvps.errors import DiskFullError, InputError, MvpsError
-from mvps.pipeline.plan import Plan, PlannedStack, cores
-from mvps.pipeline.record import MANIFEST, StackResult, append_manifest
-from mvps.pipeline.resume import finished_before, in_manifest
+from mvps.files import MANIFEST
+from mvps.machine import cores
+from mvps.pipeline.plan import Plan, PlannedStack
+from mvps.pipeline.record import StackResult, append_manifest
+from mvps.pipeline.resume import finished_before, in_manifest, remove_leftovers
 from mvps.pipeline.stream import CancelledError, Job, Progress, run_stack
 from mvps.stereo import Backend
 
@@ -94,6 +96,7 @@ def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult | None
         return None
     started = time.perf_counter()
     try:
+        remove_leftovers(planned.folder)
         if not job.plan.schedule.overwrite:
             before = finished_before(planned, job.plan.options)
             if before is not None:

@@ -1,7 +1,7 @@
-"""Shares of saturated and black samples and the bits in use, from one row of every strip.
+"""Shares of saturated and black samples and the bits in use, from the first row of every strip.
 
-A full count would cost a second pass over every image; one row in 64 gives each share to about
-0.1% on a 20 MP stack and names an undeclared 12-bit camera just as well.
+A full count would cost a second pass over every image; one row in 64 (times the binning) gives each
+share to about 0.1% on a 20 MP stack and names an undeclared 12-bit camera just as well.
 """
 
 from __future__ import annotations

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 import mvps
 from mvps.errors import InputError
-from mvps.files import temporary_name
+from mvps.files import RECORD, temporary_name
 from mvps.images.encodings import NORMAL_ENCODINGS
 from mvps.images.maps import open_normals_writer, open_plane_writer
 from mvps.images.preview import PreviewAccumulator, write_png
 from mvps.pipeline.options import RunOptions
 from mvps.stereo import Problem, StripOut
-
-RECORD = "stack.json"
 
 
 class MapSink:
@@ -27,9 +25,10 @@ class MapSink:
     Parameters
     ----------
     folder : receives the maps; made where it is missing
-    width, height : of the maps
+    size : width and height of the maps
     problem : decides the number of albedo planes
     white : value of a full-scale sample, for the scale of a uint16 albedo
+    options : which maps, and how each is stored
     """
 
     def __init__(
@@ -130,12 +129,14 @@ class MapSink:
             write_png(temporary_name(preview), self._preview.finish())
             finals.append(preview)
         # The record vouches for the maps, so it goes first and comes back last.
+        ran_before = (self.folder / RECORD).is_file()
         (self.folder / RECORD).unlink(missing_ok=True)
         for final in finals:
             temporary_name(final).replace(final)
         stale = {f"normals{encoding.suffix}" for encoding in NORMAL_ENCODINGS.values()}
-        for name in stale | {"albedo.tif", "quality.tif", "preview.png"}:
-            if self.folder / name not in finals:
+        # error.png compared the maps of that run.
+        for name in stale | {"albedo.tif", "quality.tif", "preview.png", "error.png"}:
+            if ran_before and self.folder / name not in finals:
                 (self.folder / name).unlink(missing_ok=True)
         self._writers = {}
         return {final.name: final.stat().st_size for final in finals}

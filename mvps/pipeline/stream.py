@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mvps.capture import Stack
+from mvps.pipeline.inputs import describe_inputs, input_states
 from mvps.pipeline.options import STRIP_ROWS
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.record import Figures, StackResult, write_record
-from mvps.pipeline.resume import fingerprint, remove_leftovers
+from mvps.pipeline.resume import fingerprint
 from mvps.pipeline.sink import MapSink
 from mvps.pipeline.source import StripSource
 from mvps.stereo import Backend, Problem, StripOut, prepare
@@ -75,6 +76,7 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
     started = time.perf_counter()
     stack, options = planned.stack, job.plan.options
     clock = Stopwatch()
+    before = input_states(stack)
     with StripSource(stack, planned.window, options, job.readers) as source:
         problem = prepare(
             stack.lights,
@@ -85,12 +87,13 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
             low=source.low,
             high=source.high,
         )
-        remove_leftovers(planned.folder)
         sink = MapSink(
             planned.folder, (planned.width, planned.height), problem, source.white, options
         )
         try:
             figures = _stream(source, problem, sink, job, clock)
+            with clock.stage("digest"):
+                inputs = describe_inputs(stack, before)
             with clock.stage("encode"):
                 outputs = sink.commit()
         except BaseException:
@@ -102,6 +105,7 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
         job.plan,
         figures,
         fingerprint=fingerprint(planned, options),
+        inputs=inputs,
         device=job.backend.describe(),
         outputs={"files": outputs, "albedo_scale": sink.albedo_scale},
         warnings=warnings,

@@ -16,10 +16,8 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Literal
 
 from mvps.errors import InputError
-from mvps.files import natural_key, read_text
+from mvps.files import MANIFEST, RECORD, natural_key, read_text
 
-MANIFEST = "manifest.jsonl"
-RECORD = "stack.json"
 _TRACES = ("normals.", ".normals.")  # a finished map, or one that was never finished
 
 Status = Literal["done", "failed", "incomplete"]

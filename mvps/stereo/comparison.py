@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.errors import InputError, MvpsError
-from mvps.files import atomic_path, natural_key, read_text
+from mvps.files import RECORD, atomic_path, natural_key, read_text
 from mvps.images import ImageRef, read_image
 from mvps.images.maps import read_normals
 from mvps.images.preview import write_png
 from mvps.stereo.evaluate import ErrorSummary, angular_error, error_picture, summarise
 
-RECORD = "stack.json"
 _TRUTH_NAMES = ("normals", "normal", "normal_gt", "Normal_gt", "truth", "truth_normals")
 _SUFFIXES = (".tif", ".tiff", ".png", ".exr", ".npy", ".mat", ".jxl")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mvps.errors import InputError
+from mvps.machine import cores
 from mvps.native import library
 from mvps.stereo.problem import Problem, prepare
 from mvps.stereo.solution import Solution, StripOut
@@ -200,7 +200,7 @@ def _solve_threaded(
     if threads is not None and threads < 1:
         raise InputError("threads", f"{threads} of them", "give 1 or more")
     pixels = samples.shape[1]
-    workers = min(threads or _cores(), max(1, pixels // SMALLEST_RANGE))
+    workers = min(threads or cores(), max(1, pixels // SMALLEST_RANGE))
     step = -(-pixels // (workers * ROUND)) * ROUND
 
     def work(start: int) -> None:
@@ -213,9 +213,3 @@ def _solve_threaded(
         return
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(0, pixels, step)))
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
