@@ -84,8 +84,9 @@ def test_maps_may_not_be_written_among_the_photographs(tmp_path: Path) -> None:
 
     result = mvps("normals", tmp_path / "raw", tmp_path / "raw")
     below = mvps("normals", tmp_path / "raw" / "s1", tmp_path / "raw" / "s1" / ".." / "s1")
+    among = mvps("normals", tmp_path / "raw", tmp_path / "raw" / "s1")
 
-    assert (result.returncode, below.returncode) == (2, 2)
+    assert (result.returncode, below.returncode, among.returncode) == (2, 2, 2)
     assert not list((tmp_path / "raw").rglob("manifest.jsonl"))
 
 

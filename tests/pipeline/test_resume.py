@@ -168,6 +168,51 @@ def test_a_shard_that_is_none_is_refused(text: str) -> None:
         Schedule(shard=parse_shard(text))
 
 
+def test_what_shapes_no_map_solves_nothing_again(raw: Path, tmp_path: Path) -> None:
+    curve = tmp_path / "curve.txt"
+    curve.write_text("0\n0.4\n1\n")
+    run(raw, tmp_path / "out", overrides=Overrides(response=str(curve)))
+    moved = curve.rename(tmp_path / "moved.txt")
+
+    again = statuses(
+        raw, tmp_path / "out", overrides=Overrides(response=str(moved)), max_pixels=10**6
+    )
+
+    assert set(again.values()) == {"skipped"}
+
+
+def test_files_that_mvps_did_not_write_are_left_alone(raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    foreign = tmp_path / "out" / "a" / "normals.exr"
+    foreign.write_text("somebody's own")
+
+    run(raw, tmp_path / "out")
+
+    assert foreign.read_text() == "somebody's own"
+
+
+def test_an_image_that_changes_while_it_is_read_fails_its_stack(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mvps.pipeline import stream
+
+    solved = stream._stream
+
+    def stream_and_replace(source, problem, sink, job, clock):  # type: ignore[no-untyped-def]
+        figures = solved(source, problem, sink, job, clock)
+        if sink.folder.name == "b":
+            write_image(raw / "b" / "002.tif", bumps(40, 30, seed=7).images()[1])
+        return figures
+
+    monkeypatch.setattr(stream, "_stream", stream_and_replace)
+
+    found = {result.stack: result for result in run(raw, tmp_path / "out")}
+
+    assert [found[name].status for name in "abc"] == ["done", "failed", "done"]
+    assert "002.tif: changed while it was read" in found["b"].error
+    assert not list((tmp_path / "out" / "b").iterdir())
+
+
 def test_latency_gives_the_same_maps(raw: Path, tmp_path: Path) -> None:
     run(raw, tmp_path / "a")
     run(raw, tmp_path / "b", schedule=Schedule(latency=True))
