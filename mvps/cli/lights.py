@@ -80,7 +80,7 @@ def check(
         console.stdout().print(_table(found))
     for report in found:
         if report.verdict.answer == "inconclusive":
-            console.say(f"{report.stack}: {report.verdict.words}")
+            console.say(f"{report.title}: {report.verdict.words}")
         for finding in report.findings:
             console.warn(finding.message)
     if not found:
@@ -103,5 +103,5 @@ def _table(found: list[LightReport]) -> Any:
         certain = [shift.length for shift in report.shifts if shift.certain]
         shift = f"{max(certain):.2f} px" if certain else "-"
         count = str(len(report.names))
-        table.add_row(report.stack, count, *figures, shift, verdict.answer)
+        table.add_row(report.title, count, *figures, shift, verdict.answer)
     return table

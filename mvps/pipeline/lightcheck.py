@@ -36,6 +36,7 @@ class LightReport:
     """What the images of one stack say about its lights."""
 
     stack: str
+    title: str
     source: str
     names: tuple[str, ...]
     verdict: Verdict
@@ -46,10 +47,10 @@ class LightReport:
         """Warnings, none where the lights are right or nothing can be said."""
         found = []
         if self.verdict.answer == "wrong":
-            message = f"{self.stack}: {self.verdict.words}: check the order and axes of"
+            message = f"{self.title}: {self.verdict.words}: check the order and axes of"
             found.append(Finding("warning", "LIGHT-ORDER", f"{message} {self.source}"))
         if moved := self._moved():
-            found.append(Finding("warning", "LIGHT-SHIFT", f"{self.stack}: {moved}"))
+            found.append(Finding("warning", "LIGHT-SHIFT", f"{self.title}: {moved}"))
         return tuple(found)
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,7 +126,8 @@ def check_stack(planned: PlannedStack, options: RunOptions) -> LightReport:
     intensities = lights.intensities.reshape(len(lights), -1).mean(axis=1)
     verdict, shifts = examine(patches, lights.directions, intensities)
     names = tuple(ref.path.name for ref in planned.stack.images)
-    return LightReport(planned.stack.name, lights.source, names, verdict, shifts)
+    stack = planned.stack
+    return LightReport(stack.name, stack.title, lights.source, names, verdict, shifts)
 
 
 def examine(
