@@ -1,5 +1,5 @@
 // Photometric stereo by least squares, one pixel at a time:
-// g = (L'L)^-1 L'v, n = g/|g|, albedo = |g| (paper, section 3.2).
+// g = (L'L)^-1 L'v, n = g/|g|, albedo = |g| (Woodham 1980).
 // F is the value type: float for a CUDA thread, a SIMD vector for a block of CPU lanes.
 // No branch depends on a pixel; a value that does not apply is computed and not selected.
 #pragma once

@@ -254,6 +254,9 @@ def _show_plan_warnings(plan: Plan, verbose: bool) -> None:
     for warning in shown:
         console.warn(warning)
     _and_more(len(warnings) - len(shown), "warnings; -v lists them")
+    if plan.lightless:
+        count = _count(len(plan.lightless), "folder")
+        console.warn(f"{count} with images but without lights passed over: {plan.lightless[0]}")
 
 
 def _show_failures(plan: Plan, failed: tuple[StackResult, ...], verbose: bool) -> None:

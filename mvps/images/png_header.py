@@ -81,7 +81,8 @@ def _chunks(file: SourceFile) -> Iterator[tuple[bytes, int, int]]:
             raise ImageError(file.path, "is truncated (no end of PNG)", REWRITE)
         count, kind = struct.unpack(">I4s", file.read(offset, 8))
         if offset + 12 + count > file.size:
-            raise ImageError(file.path, f"is truncated within PNG chunk {kind!r}", REWRITE)
+            name = kind.decode("ascii") if kind.isalpha() else "last"
+            raise ImageError(file.path, f"is truncated within its {name} chunk", REWRITE)
         yield kind, offset + 8, count
         if kind == b"IEND":
             return

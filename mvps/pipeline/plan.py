@@ -76,7 +76,7 @@ class PlannedStack:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a run will do."""
+    """Everything that a run will do; ``lightless`` folders hold images that no lights go with."""
 
     root: Path
     out: Path
@@ -84,6 +84,7 @@ class Plan:
     schedule: Schedule
     stacks: tuple[PlannedStack, ...]
     faults: tuple[Fault, ...]
+    lightless: tuple[str, ...] = ()
 
     @cached_property
     def runnable(self) -> tuple[PlannedStack, ...]:
@@ -147,7 +148,7 @@ def make_plan(
         planned = tuple(pool.map(partial(_plan_stack, out=out, options=options), wanted))
     faults += tuple(p for p in planned if isinstance(p, Fault))
     stacks = tuple(p for p in planned if isinstance(p, PlannedStack))
-    return Plan(root, out, options, schedule, stacks, faults)
+    return Plan(root, out, options, schedule, stacks, faults, found.ignored)
 
 
 def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | Fault:

@@ -1,6 +1,6 @@
 """Problem: the lights of a stack and the scale of its samples, ready for any solver.
 
-The least-squares operator is (L'L)^-1 L' of the paper, section 3.2; grey from RGB follows
+The least-squares operator is (L'L)^-1 L' (Woodham 1980); grey from RGB follows
 MATLAB's rgb2gray.
 """
 

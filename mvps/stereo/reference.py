@@ -1,6 +1,6 @@
 """What is right: photometric stereo by least squares in NumPy, the definition and the fallback.
 
-g = (L'L)^-1 L'v, n = g/|g|, albedo = |g| (paper, section 3.2). Every compiled path is tested
+g = (L'L)^-1 L'v, n = g/|g|, albedo = |g| (Woodham 1980). Every compiled path is tested
 against this file in float64; in float32, tile by tile, it does the work where nothing is compiled.
 """
 

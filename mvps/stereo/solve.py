@@ -113,7 +113,7 @@ def solve(
 
     Notes
     -----
-    g = (L'L)^-1 L'v, n = g / \|g\|, albedo = \|g\|; paper, section 3.2.
+    g = (L'L)^-1 L'v, n = g / \|g\|, albedo = \|g\| (Woodham 1980).
     """
     from mvps.stereo import cuda
     from mvps.stereo.devices import working_on

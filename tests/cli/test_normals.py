@@ -120,6 +120,17 @@ def test_a_bad_option_names_itself(tmp_path: Path, words: list[str], fault: str)
     assert fault in only_error(result)
 
 
+def test_images_without_lights_are_passed_over_aloud(tmp_path: Path) -> None:
+    write_diligent(tmp_path / "raw" / "a", bumps(64, 48))
+    write_diligent(tmp_path / "raw" / "b", bumps(64, 48))
+    (tmp_path / "raw" / "b" / "light_directions.txt").unlink()
+
+    result = mvps("normals", tmp_path / "raw", tmp_path / "out")
+
+    assert result.returncode == 0
+    assert "1 folder with images but without lights passed over: b" in result.stderr
+
+
 def test_the_output_may_not_be_the_capture(tmp_path: Path) -> None:
     write_diligent(tmp_path / "raw", bumps(64, 48))
 
