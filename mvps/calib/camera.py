@@ -40,6 +40,7 @@ class Camera:
     homography : (3, 3) float64, board mm to undistorted px, or None
     image_size : (width, height) in px
     frame_id : name of the world frame; two views may be mixed only when theirs is the same
+    name : what a file with several cameras calls this one, or empty
     source : file that it was read from
 
     Raises
@@ -57,6 +58,7 @@ class Camera:
     homography: Array | None = None
     distortion_direction: str = DIRECTIONS[0]
     frame_id: str = ""
+    name: str = ""
     source: CameraSource = CameraSource()
 
     def __post_init__(self) -> None:

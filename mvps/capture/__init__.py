@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mvps.capture.checks import inspect
 from mvps.capture.layouts import Discovery, discover
-from mvps.capture.stack import Fault, Finding, Overrides, Stack
+from mvps.capture.stack import Fault, Overrides, Stack
+from mvps.findings import Finding
 
 __all__ = ["Discovery", "Fault", "Finding", "Overrides", "Stack", "discover", "inspect"]

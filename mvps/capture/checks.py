@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mvps.capture.identical import identical_files
 from mvps.capture.light_checks import check_lights
-from mvps.capture.stack import Finding, Stack
+from mvps.capture.stack import Stack
 from mvps.errors import InputError
+from mvps.findings import Finding
 from mvps.images.info import ImageInfo, ImageRef
 from mvps.images.probe import DEFAULT_MAX_PIXELS, probe
 from mvps.images.response import parse_response

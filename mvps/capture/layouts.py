@@ -15,9 +15,10 @@ from mvps.capture.folders import Entries, list_folder
 from mvps.capture.naming import base_name, match_names, pages_of, photographs, read_names
 from mvps.capture.rig_layout import expand_flat, rig_stacks, stated_format
 from mvps.capture.rigfile import RIG_NAMES
-from mvps.capture.stack import Fault, Finding, Overrides, Stack, image_ref
+from mvps.capture.stack import Fault, Overrides, Stack, image_ref
 from mvps.errors import InputError, MvpsError
 from mvps.files import MANIFEST, RECORD, natural_key
+from mvps.findings import Finding
 from mvps.images.info import ImageRef, SampleFormat
 from mvps.images.probe import is_image_name
 from mvps.lights import LightRig, read_lights

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mvps.capture.stack import Finding, Stack
+from mvps.capture.stack import Stack
+from mvps.findings import Finding
 
 MIN_LIGHTS = 3
 MAX_LIGHTS = 128

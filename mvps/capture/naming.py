@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from mvps.capture.stack import Finding, image_ref
+from mvps.capture.stack import image_ref
 from mvps.errors import InputError
 from mvps.files import read_text
+from mvps.findings import Finding
 from mvps.images.info import ImageRef, RawLayout
 from mvps.images.probe import count_pages, is_image_name
 

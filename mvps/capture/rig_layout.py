@@ -13,9 +13,10 @@ from mvps.capture.folders import Folders
 from mvps.capture.naming import match_names, pages_of
 from mvps.capture.patterns import Pattern, parse_pattern
 from mvps.capture.rigfile import RigFile, View, read_rig
-from mvps.capture.stack import Fault, Finding, Overrides, Stack, image_ref
+from mvps.capture.stack import Fault, Overrides, Stack, image_ref
 from mvps.errors import InputError, MvpsError
 from mvps.files import natural_key
+from mvps.findings import Finding
 from mvps.images.info import ImageRef, RawLayout, SampleFormat
 from mvps.lights import LightRig, parse_lights, read_lights
 

@@ -7,32 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from mvps.calib import Camera
 from mvps.errors import InputError
+from mvps.findings import Finding
 from mvps.images.info import Alignment, ImageInfo, ImageRef, RawLayout, SampleFormat
 from mvps.images.probe import is_image_name
 from mvps.lights import LightRig
 
 HEADERLESS = frozenset({".raw", ".bin"})
 BAYER_PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found: an error makes the result wrong, a warning makes it poor.
-
-    Attributes
-    ----------
-    level : "error" or "warning"
-    code : short name of the check, for programs
-    message : one line that names the file
-    """
-
-    level: Literal["error", "warning"]
-    code: str
-    message: str
 
 
 @dataclass(frozen=True)

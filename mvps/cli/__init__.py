@@ -96,11 +96,12 @@ def _command() -> Any:
     Help of the commands is laid out by Rich, in panels; that of the root is plain, because Rich's
     help would double the time in which ``mvps --help`` answers.
     """
-    from mvps.cli import doctor, evaluate, lights, normals, report
+    from mvps.cli import calib, doctor, evaluate, lights, normals, report
 
     normals.register(app)
     evaluate.register(app)
     report.register(app)
+    calib.register(app)
     lights.register(app)
     doctor.register(app)
     root: Any = typer.main.get_command(app)

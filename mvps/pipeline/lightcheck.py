@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvps.capture import Fault, Finding
+from mvps.capture import Fault
 from mvps.errors import MvpsError
+from mvps.findings import Finding
 from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.source import StripSource

@@ -8,8 +8,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from mvps.capture import Fault, Finding, Overrides, Stack, discover, inspect
+from mvps.capture import Fault, Overrides, Stack, discover, inspect
 from mvps.errors import InputError, MvpsError
+from mvps.findings import Finding
 from mvps.images import Window
 from mvps.machine import cores
 from mvps.pipeline.options import DEFAULT_SCHEDULE, RunOptions, Schedule
