@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from mvps.calib.camera import Camera, CameraSource
-from mvps.calib.formats.detect import read_camera
+from mvps.calib.formats.detect import read_camera, read_cameras, write_cameras
 
-__all__ = ["Camera", "CameraSource", "published_cameras", "read_camera"]
+__all__ = [
+    "Camera",
+    "CameraSource",
+    "published_cameras",
+    "read_camera",
+    "read_cameras",
+    "write_cameras",
+]
 
 
 def published_cameras() -> dict[str, Path]:

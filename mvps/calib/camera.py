@@ -74,15 +74,19 @@ class Camera:
         if self.rotation is not None:
             R = self._keep("rotation", (3, 3), where)
             self._keep("translation", (3,), where)
-            off = float(np.abs(R @ R.T - np.eye(3)).max())
-            if off > ROTATION_TOLERANCE or np.linalg.det(R) < 0:
-                raise InputError(
-                    where, f"the rotation is not one (R R' differs from 1 by {off:.2g})"
-                )
+            with np.errstate(over="ignore", invalid="ignore"):
+                off = float(np.abs(R @ R.T - np.eye(3)).max())
+            if not off <= ROTATION_TOLERANCE:
+                what = f"the rotation is not one (R R' differs from 1 by {off:.2g})"
+                raise InputError(where, what, code="rotation")
+            if np.linalg.det(R) < 0:
+                what = "the rotation is a reflection (its determinant is -1)"
+                remedy = "an axis has the wrong sign, or the file another handedness"
+                raise InputError(where, what, remedy, code="rotation")
         if self.homography is not None:
             H = self._keep("homography", (3, 3), where)
             if np.linalg.matrix_rank(H) < 3:
-                raise InputError(where, "the homography is singular")
+                raise InputError(where, "the homography is singular", code="homography")
         if len(self.image_size) != 2 or min(self.image_size) < 1:
             raise InputError(where, f"the image size {self.image_size} is not positive")
         if self.distortion_direction not in DIRECTIONS:
@@ -92,9 +96,11 @@ class Camera:
         value: Any = getattr(self, name)
         array = np.array(value, dtype=np.float64, order="C")
         if array.shape != shape:
-            raise InputError(where, f"{name} has shape {array.shape}, expected {shape}")
+            what = f"{name} has shape {array.shape}, expected {shape}"
+            raise InputError(where, what, code="counts")
         if not np.isfinite(array).all():
-            raise InputError(where, f"{name} holds a value that is not finite")
+            what = f"{name} holds a value that is not finite"
+            raise InputError(where, what, code="not-finite")
         array.setflags(write=False)
         object.__setattr__(self, name, array)
         return array
