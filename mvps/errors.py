@@ -19,14 +19,16 @@ class InputError(MvpsError):
     where : path, option or name that is at fault (a row as ``"file.txt, line 3"``)
     what : what is wrong
     remedy : what to do about it, optional
+    code : short name of the fault, for checks that report it under a rule of theirs
     """
 
     exit_code = 2
 
-    def __init__(self, where: str | Path, what: str, remedy: str = "") -> None:
+    def __init__(self, where: str | Path, what: str, remedy: str = "", code: str = "") -> None:
         self.where = str(where)
         self.what = what
         self.remedy = remedy
+        self.code = code
         text = f"{where}: {what}" + (f"; {remedy}" if remedy else "")
         super().__init__(" ".join(text.split()))
 

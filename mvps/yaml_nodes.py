@@ -7,6 +7,7 @@ tags and repeated keys are refused, so a small file can neither grow in memory n
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +41,10 @@ class Node:
     line: int
     key: str
 
-    def fault(self, what: str, remedy: str = "") -> InputError:
+    def fault(self, what: str, remedy: str = "", code: str = "") -> InputError:
         """InputError that names file, line and dotted key."""
         label = f"{self.key}: " if self.key else ""
-        return InputError(f"{self.file}, line {self.line}", label + what, remedy)
+        return InputError(f"{self.file}, line {self.line}", label + what, remedy, code)
 
     def text(self) -> str:
         """Non-empty scalar as the file spells it."""
@@ -58,7 +59,7 @@ class Node:
         text = self.text()
         value = parse_number(text)
         if value is None:
-            raise self.fault(number_fault(text))
+            raise self.fault(number_fault(text), code="not-finite" if _not_finite(text) else "")
         return value
 
     def integer(self, low: int, high: int) -> int:
@@ -119,7 +120,11 @@ def read_yaml(path: Path) -> Node:
         The file is missing, above 1 MiB, not YAML, nested too deeply, or holds an alias, a tag, a
         repeated key or a second document; the message names the line.
     """
-    text = read_text(path)
+    return parse_yaml(read_text(path), path)
+
+
+def parse_yaml(text: str, path: Path) -> Node:
+    """The one document of a YAML text that was read from ``path``; faults as in :func:`read_yaml`."""
     if len(text) > MAX_YAML_BYTES:
         raise InputError(path, "larger than 1 MiB, so not a file of this kind")
     import yaml
@@ -153,6 +158,15 @@ def _refuse_surprises(text: str, path: Path) -> None:
             raise _at(path, event.start_mark, "nested too deeply")
 
 
+def _not_finite(text: str) -> bool:
+    """Whether a text spells NaN or infinity (``.nan``, ``-Inf``, ``1e999``)."""
+    sign, rest = (text[0], text[1:]) if text[0] in "+-" else ("", text)
+    try:
+        return not math.isfinite(float(sign + rest.removeprefix(".").lower()))
+    except ValueError:
+        return False
+
+
 def _convert(node: yaml.Node, path: Path, key: str) -> Node:
     import yaml
 
@@ -163,9 +177,8 @@ def _convert(node: yaml.Node, path: Path, key: str) -> Node:
         for name, line_of_key, child in _pairs(node, path):
             if name in value:
                 first = value[name].line
-                raise InputError(
-                    f"{path}, line {line_of_key}", f"the key {name!r} repeats that of line {first}"
-                )
+                what = f"the key {name!r} repeats that of line {first}"
+                raise InputError(f"{path}, line {line_of_key}", what, code="duplicate-key")
             child_key = f"{key}.{name}" if key else name
             converted = _convert(child, path, child_key)
             value[name] = Node(converted.value, path, line_of_key, child_key)

@@ -16,4 +16,11 @@ def _group() -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command group to the application."""
+    from mvps.cli import calib_board, calib_check, calib_convert, calib_show, calib_undistort
+
+    calib_show.register(calib_app)
+    calib_check.register(calib_app)
+    calib_convert.register(calib_app)
+    calib_undistort.register(calib_app)
+    calib_board.register(calib_app)
     app.add_typer(calib_app)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvps.calib import Camera, read_camera
+from mvps.calib import Camera, read_camera, write_cameras
 from mvps.errors import InputError
 
 CALIB = Path(__file__).resolve().parents[2] / "calib"
@@ -111,6 +111,13 @@ def test_a_number_means_the_same_however_it_is_spelt(tmp_path, spelt):
     assert read_camera(path).distortion[4] == 50.0
 
 
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_file_that_is_read_and_written_is_the_same_to_the_byte(tmp_path, name):
+    write_cameras([read_camera(CALIB / f"{name}.yml")], tmp_path / "out.yml", "rig")
+
+    assert (tmp_path / "out.yml").read_bytes() == (CALIB / f"{name}.yml").read_bytes()
+
+
 def test_windows_line_ends_and_a_bom_change_nothing(tmp_path):
     path = tmp_path / "cam.yml"
     path.write_bytes(b"\xef\xbb\xbf" + CAM3.replace("\n", "\r\n").encode())
@@ -141,33 +148,11 @@ def test_windows_line_ends_and_a_bom_change_nothing(tmp_path):
         ("9.9940303465816926e-001", "9.9e-001", "the rotation is not one (R R' differs from 1 by"),
         ("1.7313015180332859e+004", "-1.7e4", "the matrix is not that of a camera"),
         ("H_matrix:", "H_matrix: &h\n  x: 1\nb: *h\nc:", "aliases (*name) are not read"),
-        ("intrinsic_matrix:", "intrinsics:", "not a camera file (no intrinsic_matrix)"),
+        ("intrinsic_matrix:", "intrinsics:", "the key 'intrinsic_matrix' is missing"),
     ],
 )
 def test_a_faulty_camera_file_names_what_is_wrong(tmp_path, old, new, message):
     assert message in fault(changed(tmp_path, old, new))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "%YAML:1.0\n---\n",
-            "an OpenCV FileStorage file, which is not a camera format that is read",
-        ),
-        ('<?xml version="1.0"?>', "an XML file"),
-        ('{"frames": []}', "a JSON file"),
-        ("# Camera list with one line of data per camera:\n", "a COLMAP cameras.txt"),
-        ("image_width: 5\n", "not a camera file (no intrinsic_matrix)"),
-        ("- 1\n- 2\n", "not a camera file"),
-        ("", "the file is empty"),
-    ],
-)
-def test_another_format_is_named_instead_of_misread(tmp_path, text, message):
-    path = tmp_path / "cam.yml"
-    path.write_text(text)
-
-    assert message in fault(path)
 
 
 def test_a_camera_without_a_pose_has_no_centre():
@@ -187,7 +172,7 @@ def test_a_camera_without_a_pose_has_no_centre():
         ({"rotation": np.eye(3)}, "rotation and translation go together"),
         (
             {"rotation": np.diag([1.0, 1, -1]), "translation": np.zeros(3)},
-            "the rotation is not one",
+            "the rotation is a reflection",
         ),
         ({"homography": np.ones((3, 3))}, "the homography is singular"),
         ({"distortion_direction": "both"}, "unknown distortion direction 'both'"),

@@ -6,24 +6,57 @@ Scalars are parsed by this schema alone: YAML's own guesses turn one file's time
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mvps.calib.camera import Camera, CameraSource
+from mvps.calib.camera import Array, Camera, CameraSource
+from mvps.calib.formats.losses import Holds
+from mvps.calib.formats.values import MAX_SIDE, checked, frame_of, matrix, yaml_text
+from mvps.errors import InputError
 from mvps.files import sha256_file
 from mvps.yaml_nodes import Node, read_yaml
 
-MAX_SIDE = 1 << 20
 MATRICES: dict[str, tuple[int, int]] = {
     "H_matrix": (3, 3),
     "distortion_matrix": (12, 1),
     "intrinsic_matrix": (3, 3),
     "extrinsic_matrix": (3, 4),
 }
-MARK = "intrinsic_matrix"  # no other calibration format that we know has this key
+# What the slots of the distortion after k3 mean is not documented; they are zero in every file.
+HOLDS = Holds(coefficients=5, homography=True, many=False)
+_MARK = re.compile(r"^(H|intrinsic|extrinsic|distortion)_matrix[ \t]*:[ \t]*$", re.M)
+_PLAIN = re.compile(r"[A-Za-z0-9_][\w.+-]*( [\w.+-]+(:[\w.+-]+)*)*", re.ASCII)
+_HEADER = (
+    "calibration_file_ver",
+    "calibration_ver",
+    "calibration_time",
+    "calibration_type",
+    "frame_num",
+    "image_width",
+    "image_height",
+    "board_width",
+    "board_height",
+    "board_dx",
+    "board_dy",
+    "points_num",
+    "H_matrix",
+    "distortion_model",
+    "distortion_level",
+    "distortion_matrix",
+    "intrinsic_matrix",
+    "extrinsic_matrix",
+)
+
+
+def recognises(_: Path, text: str) -> bool:
+    """Whether two of the matrices stand at the top level, under the rig's names."""
+    return len(set(_MARK.findall(text))) >= 2
+
+
+def read(path: Path) -> tuple[Camera, ...]:
+    """The one camera of a file of the rig."""
+    return (read_rig_yaml(path),)
 
 
 def read_rig_yaml(path: Path) -> Camera:
@@ -41,8 +74,12 @@ def read_rig_yaml(path: Path) -> Camera:
     root = read_yaml(path)
     data = root.mapping(required=("image_width", "image_height", *MATRICES))
     values = {name: _matrix(data[name], shape) for name, shape in MATRICES.items()}
+    rotation, translation = values["extrinsic_matrix"][:, :3], values["extrinsic_matrix"][:, 3]
+    checked(data["intrinsic_matrix"], matrix=values["intrinsic_matrix"])
+    checked(data["extrinsic_matrix"], rotation=rotation, translation=translation)
+    checked(data["H_matrix"], homography=values["H_matrix"])
     header = tuple((key, node.value) for key, node in data.items() if isinstance(node.value, str))
-    digest = sha256_file(path)
+    source = CameraSource(str(path), sha256_file(path), header)
     return Camera(
         matrix=values["intrinsic_matrix"],
         distortion=values["distortion_matrix"].reshape(12),
@@ -50,25 +87,64 @@ def read_rig_yaml(path: Path) -> Camera:
             data["image_width"].integer(1, MAX_SIDE),
             data["image_height"].integer(1, MAX_SIDE),
         ),
-        rotation=values["extrinsic_matrix"][:, :3],
-        translation=values["extrinsic_matrix"][:, 3],
+        rotation=rotation,
+        translation=translation,
         homography=values["H_matrix"],
-        frame_id=f"board-{digest[:12]}",
-        source=CameraSource(str(path), digest, header),
+        frame_id=frame_of("board", source),
+        source=source,
     )
 
 
-def is_rig_yaml(data: Mapping[str, Node]) -> bool:
-    """Whether the keys of a YAML file are those of the rig."""
-    return MARK in data
+def render(cameras: Sequence[Camera], target: Path) -> dict[Path, str]:
+    """Text of one file, in the order and spelling of the rig's own; numbers with 17 digits.
+
+    The header is that of the file that the camera came from, where that was one of the rig.
+
+    Raises
+    ------
+    InputError
+        The camera has no pose, without which the layout cannot be filled.
+    """
+    from mvps.calib.transforms import board_homography
+
+    (camera,) = cameras
+    if camera.rotation is None or camera.translation is None:
+        what = "has no rotation and translation, which the rig's YAML must hold"
+        raise InputError(camera.name or "camera", what, "choose another format")
+    extrinsic = [[*row, t] for row, t in zip(camera.rotation, camera.translation, strict=True)]
+    matrices = {
+        "H_matrix": [*board_homography(camera).ravel()],
+        "distortion_matrix": [*camera.distortion[: HOLDS.coefficients], *[0.0] * 7],
+        "intrinsic_matrix": [*camera.matrix.ravel()],
+        "extrinsic_matrix": [value for row in extrinsic for value in row],
+    }
+    header = dict(camera.source.header)
+    header["image_width"], header["image_height"] = map(str, camera.image_size)
+    lines = []
+    for key in _HEADER:
+        if key in matrices:
+            lines += _matrix_lines(key, matrices[key])
+        elif key in header:
+            lines.append(f"{key}: {_scalar(header[key])}")
+    return {target: "\n".join(lines) + "\n"}
 
 
-def _matrix(node: Node, shape: tuple[int, int]) -> NDArray[np.float64]:
-    parts = node.mapping(("rows", "cols", "data"), required=("rows", "cols", "data"))
-    stated = (parts["rows"].integer(1, 99), parts["cols"].integer(1, 99))
-    if stated != shape:
-        raise node.fault(f"{stated[0]} x {stated[1]}, expected {shape[0]} x {shape[1]}")
-    numbers = [cell.number() for cell in parts["data"].sequence()]
-    if len(numbers) != shape[0] * shape[1]:
-        raise parts["data"].fault(f"{len(numbers)} numbers, expected {shape[0] * shape[1]}")
-    return np.array(numbers, dtype=np.float64).reshape(shape)
+def _matrix(node: Node, shape: tuple[int, int]) -> Array:
+    node.mapping(("rows", "cols", "data"), required=("rows", "cols", "data"))
+    return matrix(node, shape)
+
+
+def _matrix_lines(key: str, values: list[float]) -> list[str]:
+    rows, cols = MATRICES[key]
+    blank = "" if key == "H_matrix" else " "  # as the rig's own program spells it
+    shape = [f"{key}:", f"  rows{blank}: {rows}", f"  cols{blank}: {cols}", "  data:"]
+    return shape + [f"    - {_number(value)}" for value in values]
+
+
+def _number(value: float) -> str:
+    digits, exponent = f"{value:.16e}".split("e")
+    return f"{digits}e{int(exponent):+04d}"
+
+
+def _scalar(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else yaml_text(text)
