@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from mvps.calib import read_camera
 from mvps.capture.folders import Entries, list_folder
 from mvps.capture.naming import base_name, match_names, pages_of, photographs, read_names
 from mvps.capture.rig_layout import expand_flat, rig_stacks, stated_format
@@ -22,7 +23,7 @@ from mvps.findings import Finding
 from mvps.images.info import ImageRef, SampleFormat
 from mvps.images.probe import is_image_name
 from mvps.lights import LightRig, read_lights
-from mvps.lights.text_formats import DIRECTIONS_NAME
+from mvps.lights.diligent_format import DIRECTIONS_NAME
 
 OUTPUT_MARKS = frozenset({MANIFEST, RECORD})
 NAMES_FILE = "filenames.txt"
@@ -103,6 +104,7 @@ class _Search:
         self._faults: list[Fault] = []
         self._above: Path | None = None
         self._lights = cache(self._read_lights)
+        self._camera = read_camera(given.camera, given.camera_name) if given.camera else None
 
     def run(self) -> Discovery:
         above = None
@@ -234,6 +236,8 @@ class _Search:
             response=given.response or "linear",
             bayer=given.bayer,
             raw=given.raw,
+            camera=self._camera,
+            camera_fit=given.camera_fit,
             findings=tuple(findings),
         )
 

@@ -1,7 +1,8 @@
 """From raw samples to samples proportional to light: response, offset frame and flat-field gain.
 
 corrected = (response(raw) - offset) * gain, strip by strip; the offset is the ambient frame (which
-holds the dark signal too) or else the dark frame, the gain the inverse of the flat field.
+holds the dark signal too) or else the dark frame, the gain the inverse of the flat field. A flat
+field in floats beside images in integers is finished: linear, and without dark signal.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mvps.images.info import ImageInfo
+
 Rows = NDArray[np.float32]
+
+
+def is_finished_flat(flat: ImageInfo, image: ImageInfo) -> bool:
+    """Whether a flat field is linear and free of dark signal, as ``mvps lights flat`` writes it."""
+    return flat.dtype.kind == "f" and image.dtype.kind != "f"
 
 
 def correct(

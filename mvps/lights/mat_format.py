@@ -12,12 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.errors import InputError, MissingExtraError
-from mvps.lights.json_formats import directions_from
+from mvps.files import atomic_path
+from mvps.lights.losses import held_losses, moved_directions
 from mvps.lights.rig import LightRig, flips
+from mvps.lights.vectors import directions_from
 
-REFERENCE_DEPTH_MM = (
-    700.0  # where near_ps starts its depth; the point that directions are seen from
-)
+MAGIC = b"MATLAB"
+# Where near_ps starts its depth: the point that directions are seen from.
+REFERENCE_DEPTH_MM = 700.0
+
+
+def looks_like_mat(path: Path) -> bool:
+    """Whether a file is one of MATLAB: by its ending or its first bytes."""
+    if path.suffix.lower() == ".mat":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def read_mat(path: Path, *, convention: str | None = None) -> LightRig:
@@ -59,6 +72,54 @@ def read_mat(path: Path, *, convention: str | None = None) -> LightRig:
             "in front of the camera",
         ),
     )
+
+
+def mat_losses(rig: LightRig) -> tuple[str, ...]:
+    """What ``light.mat`` cannot hold of a rig; InputError where it has no positions."""
+    _positions(rig)
+    found = held_losses(rig, "names")
+    if (rig.axes is None) != (rig.mu is None):
+        found += (
+            "an axis without mu, or mu without an axis (written as a light that shines evenly)",
+        )
+    point = (0.0, 0.0, -REFERENCE_DEPTH_MM)
+    return (*found, *moved_directions(rig, point, "the camera's centre"))
+
+
+def write_mat(rig: LightRig, path: Path) -> tuple[Path, ...]:
+    """Write S, Dir, mu and Phi in OpenCV's frame; lights without an axis get mu 0 (even).
+
+    Raises
+    ------
+    InputError
+        The rig has no positions, which near_ps cannot do without.
+    MissingExtraError
+        SciPy is not installed.
+    """
+    positions = _positions(rig)
+    try:
+        from scipy.io import savemat
+    except ImportError:
+        raise MissingExtraError("SciPy, which writes .mat files,", "mat") from None
+    K, flip = len(rig), flips("opencv")
+    axes = np.tile([0.0, 0.0, -1.0], (K, 1)) if rig.axes is None else rig.axes
+    mu = np.zeros(K) if rig.mu is None or rig.axes is None else rig.mu
+    values = {
+        "S": positions * flip,
+        "Dir": axes * flip,
+        "mu": mu.reshape(K, 1),
+        "Phi": rig.intensities.reshape(K, -1),
+    }
+    with atomic_path(path) as temporary:
+        savemat(temporary, values, appendmat=False)
+    return (path,)
+
+
+def _positions(rig: LightRig) -> NDArray[np.float64]:
+    if rig.positions is None:
+        what = "light.mat needs positions, and these lights have none"
+        raise InputError(rig.source or "lights", what)
+    return rig.positions
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from mvps.frames import CONVENTIONS
 MAX_LIGHTS = 4096
 MAX_INTENSITY = 1e9
 UNIT_TOLERANCE = 0.01  # a direction may be rounded; beyond 1% it is another quantity
+ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of the length of a normalised vector
 
 Array = NDArray[np.float64]
 
@@ -169,6 +170,8 @@ def unit_rows(vectors: Array, where: str, what: str) -> Array:
             f"row {row + 1}: the {what} has length {length[row]:.4g}, not 1 within 1%",
             "give unit vectors",
         )
+    # A row that is unit to rounding stays to the bit: what was written reads back as it was.
+    length[np.abs(length - 1) <= ROUNDING] = 1.0
     return np.asarray(vectors / length[:, None], dtype=np.float64)
 
 

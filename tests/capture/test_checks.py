@@ -202,8 +202,16 @@ def test_several_images_unlike_the_others_are_counted(ball):
 @pytest.mark.parametrize(
     ("size", "tail"),
     [
-        ((32, 24), ""),
-        ((4096, 3000), "; the aspect ratios differ as well, 1.333 and 1.365"),
+        (
+            (32, 24),
+            "; pass --camera-bin 2 where they were binned, --camera-scale where scaled",
+        ),
+        (
+            (400, 200),
+            "; the aspect ratios differ: 1.333, 2 (33.3% apart); pass --camera-crop X,Y,W,H, "
+            "the part of the 400x200 calibrated px that the images show, then --camera-bin N or "
+            "--camera-scale where they were reduced; or another --camera",
+        ),
     ],
 )
 def test_a_size_other_than_that_of_the_camera_is_an_error_with_both_sizes(ball, size, tail):
