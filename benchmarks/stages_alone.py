@@ -22,7 +22,7 @@ import numpy as np
 
 from mvps.capture import Overrides
 from mvps.images import open_rows
-from mvps.pipeline.inputs import describe_inputs
+from mvps.pipeline.inputs import describe_inputs, input_states
 from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.plan import PlannedStack, make_plan
 from mvps.pipeline.sink import MapSink
@@ -72,7 +72,7 @@ class StagesAlone:
         with clock.stage("encode"):
             self._encode(folder)
         with clock.stage("digest"):
-            describe_inputs(planned.stack)
+            describe_inputs(planned.stack, input_states(planned.stack))
         return clock
 
     def _strips(self) -> Iterator[tuple[int, int]]:

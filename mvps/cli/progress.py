@@ -22,7 +22,8 @@ class RunProgress:
     def __init__(self, plan: Plan) -> None:
         self._stacks = len(plan.runnable)
         self._done = 0
-        self._total = sum(planned.raw_pixels for planned in plan.runnable)
+        self._sizes = {planned.stack.name: planned.raw_pixels for planned in plan.runnable}
+        self._total = sum(self._sizes.values())
         self._pixels = 0
         self._lock = threading.Lock()
         self._started = self._spoken = time.perf_counter()
@@ -62,6 +63,8 @@ class RunProgress:
         self._done += 1
         if result.status == "skipped":
             self._total -= result.raw_pixels
+        elif result.status == "failed":
+            self._total -= self._sizes[result.stack] - result.raw_pixels
         self._bar.update(self._task, stacks=self._text(), total=self._total)
         now = time.perf_counter()
         if not self._bar.disable and self._bar.live.is_started:

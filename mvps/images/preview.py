@@ -16,6 +16,7 @@ from mvps.images.encodings import quantise
 from mvps.images.png_writer import PngWriter
 
 PREVIEW_LIMIT = 1024
+ROWS_AT_ONCE = 32  # of the preview that are added up side by side
 
 
 class BlockSums:
@@ -83,9 +84,13 @@ class PreviewAccumulator:
         self.factor = -(-max(width, height) // limit)
         # Two rows of a block show as much as all of them and are read in a fraction of the time.
         self.step = max(step for step in _divisors(self.factor) if 2 * step <= max(self.factor, 2))
-        rows, tall = -(-height // self.step), self.factor // self.step
-        self._blocks = BlockSums(width, rows, 3, self.factor, tall)
+        self._tall = self.factor // self.step
+        self._width = width
+        self._left = -(-height // self.step)  # rows that are still to be added up
         self._row = 0
+        self._picture = np.empty((-(-height // self.factor), -(-width // self.factor), 3), np.uint8)
+        self._done = 0
+        self._begin()
 
     def add_rows(self, normals: NDArray[np.float32], valid: NDArray[Any]) -> None:
         """Add rows, which follow those added before; any number at a time.
@@ -99,19 +104,35 @@ class PreviewAccumulator:
         self._row += len(normals)
         normals, valid = normals[first :: self.step], valid[first :: self.step]
         if not valid.all():
-            import cv2
-
-            mask = np.ascontiguousarray(valid).view(np.uint8)
-            normals = cv2.copyTo(np.ascontiguousarray(normals), mask)
-        self._blocks.add_rows(normals)
+            normals = np.where(valid.astype(np.bool_)[..., None], normals, np.float32(0))
+        while len(normals):
+            count = min(len(normals), self._lacking)
+            self._blocks.add_rows(normals[:count])
+            self._left -= count
+            self._lacking -= count
+            if self._lacking == 0:
+                self._complete()
+            normals = normals[count:]
 
     def finish(self) -> NDArray[np.uint8]:
         """The preview, (h, w, 3) uint8 RGB; black where a block has no valid pixel."""
+        return self._picture
+
+    def _begin(self) -> None:
+        """Sums for the next few rows of the preview; those of all would be the largest buffer."""
+        self._lacking = min(ROWS_AT_ONCE * self._tall, self._left)
+        self._blocks = BlockSums(self._width, self._lacking, 3, self.factor, self._tall)
+
+    def _complete(self) -> None:
         sums = self._blocks.sums
         length = np.sqrt(np.einsum("...c,...c->...", sums, sums))
         valid = length > 0
-        normals = np.divide(sums, np.where(valid, length, 1)[..., None], dtype=np.float32)
-        return quantise(normals, valid, np.uint8)
+        sums /= np.where(valid, length, 1)[..., None]
+        end = self._done + len(sums)
+        self._picture[self._done : end] = quantise(sums, valid, np.uint8)
+        self._done = end
+        if self._left:
+            self._begin()
 
 
 def _divisors(number: int) -> list[int]:

@@ -6,7 +6,7 @@ files costs a fraction of a second. Stacks under the same lights share one answe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,13 +23,16 @@ from mvps.stereo import Problem, prepare
 from mvps.stereo.sanity import Patch, Verdict, judge
 from mvps.stereo.shift import ALARM, Shift, measure_shifts
 
-PATCH = 256  # px along the side of a patch
-WHOLE = 384  # px: a shorter side is taken whole
-BANDS = 2  # rows of patches
+PATCH = 192  # px along the side of a patch
+WHOLE = 384  # px: a shorter side is taken whole; as many pixels as all patches of a larger image
+BANDS = (0.25, 0.75)  # where the rows of patches lie
+EARLY_BANDS = (0.25, 0.5)  # in files whose rows can only be decoded one after another
 PER_BAND = 2
 SHIFT_PATCHES = 3  # tried in turn until one has enough texture
 GLANCE = 16  # px between the pixels that decide which patches are worth reading
 SATURATED = 0.99  # of full scale
+
+LightSet = tuple[str, bytes, bytes]  # view, directions, intensities
 
 
 @dataclass(frozen=True)
@@ -79,19 +82,6 @@ class LightReport:
         )
 
 
-def check_plan(plan: Plan) -> Plan:
-    """The plan with the findings of :func:`reports` added to every stack under the same lights."""
-    found = {_rig(planned): report for planned, report in reports(plan)}
-    stacks = []
-    for planned in plan.stacks:
-        report = found.get(_rig(planned))
-        extra = report.findings if report else ()
-        if report and planned.stack.name != report.stack:
-            extra = tuple(finding for finding in extra if finding.code == "LIGHT-ORDER")
-        stacks.append(replace(planned, findings=(*planned.findings, *extra)))
-    return replace(plan, stacks=tuple(stacks))
-
-
 def reports(
     plan: Plan, *, every: bool = False, passed_over: list[Fault] | None = None
 ) -> Iterator[tuple[PlannedStack, LightReport]]:
@@ -101,17 +91,30 @@ def reports(
     """
     seen = set()
     for planned in plan.runnable:
-        rig = _rig(planned)
-        if rig in seen and not every:
+        lights = light_set(planned)
+        if lights in seen and not every:
             continue
-        try:
-            report = check_stack(planned, plan.options)
-        except (MvpsError, OSError, MemoryError, np.linalg.LinAlgError) as error:
-            if passed_over is not None:
-                passed_over.append(Fault(planned.stack.name, str(error) or repr(error)))
-            continue
-        seen.add(rig)
-        yield planned, report
+        report = _readable_report(planned, plan.options, passed_over)
+        if report is not None:
+            seen.add(lights)
+            yield planned, report
+
+
+def first_report(stacks: Iterable[PlannedStack], options: RunOptions) -> LightReport | None:
+    """Report on the first of the stacks that can be read, None where none can."""
+    made = (_readable_report(planned, options, None) for planned in stacks)
+    return next((report for report in made if report is not None), None)
+
+
+def _readable_report(
+    planned: PlannedStack, options: RunOptions, passed_over: list[Fault] | None
+) -> LightReport | None:
+    try:
+        return check_stack(planned, options)
+    except (MvpsError, OSError, MemoryError, np.linalg.LinAlgError) as error:
+        if passed_over is not None:
+            passed_over.append(Fault(planned.stack.name, str(error) or repr(error)))
+        return None
 
 
 def check_stack(planned: PlannedStack, options: RunOptions) -> LightReport:
@@ -156,7 +159,8 @@ def read_patches(planned: PlannedStack, options: RunOptions) -> list[Patch]:
         limit = SATURATED if options.saturation is None else options.saturation
         options = replace(options, saturation=min(limit, SATURATED))
     height = planned.height if planned.height <= WHOLE else PATCH
-    bands = min(BANDS, planned.height // height)
+    streamed = planned.stack.infos[0].format == "png"
+    bands = (EARLY_BANDS if streamed else BANDS) if planned.height >= 2 * height else (0.5,)
     found: list[tuple[float, Patch]] = []
     with StripSource(planned.stack, planned.window, options) as source:
         problem = prepare(
@@ -167,8 +171,8 @@ def read_patches(planned: PlannedStack, options: RunOptions) -> list[Patch]:
             low=source.low,
             high=source.high,
         )
-        for band in range(bands):
-            top = (planned.height - bands * height) * (2 * band + 1) // (2 * bands) + band * height
+        for band in bands:
+            top = min(max(int(planned.height * band) - height // 2, 0), planned.height - height)
             found += _band_patches(source, top, height, problem)
     found.sort(key=lambda scored: -scored[0])
     return [patch for _, patch in found]
@@ -201,8 +205,10 @@ def _band_patches(
         for (_, left), patch, inside in zip(chosen, samples, masks, strict=True):
             patch[:, done] = block[:, :, left : left + width]
             inside[done] = mask[:, left : left + width]
-    patches = zip(chosen, samples, masks, strict=True)
-    return [(worth, _grey(patch, inside, problem)) for (worth, _), patch, inside in patches]
+    patches = []
+    for (worth, _), inside in zip(chosen, masks, strict=True):
+        patches.append((worth, _grey(samples.pop(0), inside, problem)))
+    return patches
 
 
 def _telling_columns(
@@ -244,7 +250,7 @@ def _worth(glance: Patch) -> float:
     return float(glance.usable.mean() * np.median(spread))
 
 
-def _rig(planned: PlannedStack) -> tuple[str, bytes, bytes]:
+def light_set(planned: PlannedStack) -> LightSet:
     """Equal for stacks of one view under the same lights, wherever these are written down."""
     lights = planned.stack.lights
     view = planned.stack.name.rpartition("/")[2] if planned.stack.layout == "rig" else ""

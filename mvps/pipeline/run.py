@@ -16,6 +16,7 @@ from dataclasses import replace
 from mvps.errors import DiskFullError, InputError, MvpsError
 from mvps.files import MANIFEST
 from mvps.machine import cores
+from mvps.pipeline.lightwatch import LightWatch
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.record import StackResult, append_manifest
 from mvps.pipeline.resume import finished_before, in_manifest, remove_leftovers
@@ -41,7 +42,8 @@ def run_plan(
     # One stack at a time leaves cores idle, so its lights are read side by side.
     spare = plan.schedule.workers or cores()
     readers = ThreadPoolExecutor(spare) if plan.workers == 1 and spare > 1 else None
-    job = Job(plan, backend, progress, threading.Event(), readers)
+    lights = LightWatch(plan) if plan.schedule.light_check else None
+    job = Job(plan, backend, progress, threading.Event(), readers, lights)
     listed = _open_manifest(plan)
     workers = ThreadPoolExecutor(plan.workers, thread_name_prefix="stack")
     pending: set[Future[StackResult | None]] = set()
@@ -95,32 +97,54 @@ def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult | None
     if job.cancel.is_set():
         return None
     started = time.perf_counter()
+    read = 0
+
+    def progress(raw_pixels: int) -> None:
+        nonlocal read
+        read += raw_pixels
+        job.progress(raw_pixels)
+
     try:
         remove_leftovers(planned.folder)
         if not job.plan.schedule.overwrite:
             before = finished_before(planned, job.plan.options)
             if before is not None:
                 return before
-        return run_stack(planned, job)
+        return run_stack(planned, replace(job, progress=progress))
     except CancelledError:
         return None
-    except DiskFullError as error:
-        job.cancel.set()
-        message = f"{error}, then give the same command: what is done stays done"
-    except MvpsError as error:
-        message = str(error)
-    except MemoryError:
-        message = f"{planned.stack.title}: out of memory; use --workers 1, --roi or --bin"
-    except OSError as error:
-        place = error.filename or planned.folder
-        message = f"{place}: {error.strerror or error}; check the folder and the files"
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            job.cancel.set()
-            message = f"{place}: no space left on the disk; free some, then give the same command"
     except Exception as error:
-        if debug:
+        if debug and not isinstance(error, (MvpsError, MemoryError, OSError)):
             raise
-        reason = repr(error)[:200]
-        message = f"{planned.stack.title}: internal error ({reason}); see it whole with --debug"
+        if _is_full(error):
+            job.cancel.set()
+        message = _in_one_line(error, planned)
     seconds = time.perf_counter() - started
-    return StackResult(planned.stack.name, planned.folder, "failed", message, seconds=seconds)
+    return StackResult(
+        planned.stack.name, planned.folder, "failed", message, seconds=seconds, raw_pixels=read
+    )
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether no other stack can be written either."""
+    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return full or isinstance(error, DiskFullError)
+
+
+def _in_one_line(error: Exception, planned: PlannedStack) -> str:
+    title = planned.stack.title
+    match error:
+        case DiskFullError():
+            return f"{error}, then give the same command: what is done stays done"
+        case MvpsError():
+            return str(error)
+        case MemoryError():
+            return f"{title}: out of memory; use --workers 1, --roi or --bin"
+        case OSError():
+            place = error.filename or planned.folder
+            if _is_full(error):
+                return f"{place}: no space left on the disk; free some, then give the same command"
+            return f"{place}: {error.strerror or error}; check the folder and the files"
+        case _:
+            reason = repr(error)[:200]
+            return f"{title}: internal error ({reason}); see it whole with --debug"

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 STEEPEST = 0.25  # nz below which a slope says nothing
+BATCH = 128  # tiles at a time, whose derivatives stay in the cache
 COVER = 0.25  # of a tile's squares must be usable
 
 
@@ -36,6 +37,12 @@ def bends(values: NDArray[Any], usable: Flags, directions: Array) -> Array:
     (B, 4) in the order of :data:`mvps.stereo.hypotheses.AXES`, NaN where too few squares count
     """
     pinv = np.linalg.pinv(directions).astype(np.float32)
+    parts = range(0, len(values), BATCH)
+    found = [_bends(values[i : i + BATCH], usable[i : i + BATCH], pinv) for i in parts]
+    return np.concatenate(found) if found else np.empty((0, 4))
+
+
+def _bends(values: NDArray[Any], usable: Flags, pinv: NDArray[np.float32]) -> Array:
     g = np.matmul(pinv, values.reshape(*values.shape[:2], -1)).reshape(-1, 3, *usable.shape[1:])
     facing = usable & (g[:, 2] > STEEPEST * np.sqrt(np.square(g).sum(axis=1)))
     slope = -g[:, :2] / np.where(facing, g[:, 2], 1)[:, None]

@@ -182,7 +182,9 @@ def compare(
         left = np.log(_unexplained(order.scaled(grams), lights))
         scale = np.array(order.scale, np.float32)[:, None, None]
         four = bends(values * scale, usable, lights)
-        share = np.log(four / np.sqrt(np.square(four).mean(axis=1, keepdims=True)) * NOISE)
+        total = np.sqrt(np.square(four).mean(axis=1, keepdims=True))
+        four[total[:, 0] == 0] = np.nan  # quite flat: nothing is known
+        share = np.log(four / total * NOISE)
         first = first or (left, share[:, 0])
         for axes in range(len(AXES)):
             hypothesis = replace(order, axes=axes)
@@ -296,10 +298,11 @@ def _tiles(
         for i in range(scale):
             for j in range(scale):
                 cells += patch.values[(slice(None), *part)][:, i::scale, j::scale]
-        cells = (cells / scale**2).reshape(K, rows, TILE, columns, TILE)
-        values.append(cells.transpose(1, 3, 0, 2, 4).reshape(-1, K, TILE, TILE))
+        cells /= scale**2
         whole = np.asarray(flags[part].reshape(shape).all(axis=(2, 5)))
-        usable.append(whole.transpose(0, 2, 1, 3).reshape(-1, TILE, TILE))
-    together = np.concatenate(usable)
-    full = together.mean(axis=(1, 2)) >= COVER
-    return np.concatenate(values)[full], together[full]
+        whole = whole.transpose(0, 2, 1, 3).reshape(-1, TILE, TILE)
+        full = whole.mean(axis=(1, 2)) >= COVER
+        tiles = cells.reshape(K, rows, TILE, columns, TILE).transpose(1, 3, 0, 2, 4)
+        values.append(tiles.reshape(-1, K, TILE, TILE)[full])
+        usable.append(whole[full])
+    return np.concatenate(values), np.concatenate(usable)

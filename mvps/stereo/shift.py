@@ -25,6 +25,7 @@ Since = Literal["the others", "those before", "those after"]
 ALARM = 0.5  # px
 REACH = 24  # px, the largest shift that is looked for
 BLUR = 1.0  # px, standard deviation of the low pass on the correlation
+EDGE = 1.5  # px, standard deviation of the soft edge round shadows and mask
 WHITEN = 0.3  # of the mean amplitude: below it a frequency counts as noise
 SHARP = 8.0  # height of the peak over the deviation of the rest
 COHERENT = 0.3  # height of the peak; 1 if both pictures are equal
@@ -120,20 +121,19 @@ def _measure(
 
 def _spectra(patch: Patch) -> Spectra:
     """(K, h, w) spectra of the complex gradients of all lights, away from shadows and mask."""
-    import cv2
-
-    kernel = np.ones((3, 3), np.uint8)
     rows, columns = (n - n % TILE for n in patch.usable.shape)  # sizes that a transform likes
     patch = Patch(patch.values[:, :rows, :columns], patch.usable[:rows, :columns])
-    lit = cv2.morphologyEx(lit_pixels(patch).astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    lit = cv2.erode(lit, kernel, borderType=cv2.BORDER_REPLICATE)
-    window = np.outer(np.hanning(rows), np.hanning(columns)).astype(np.float32)
-    window *= cv2.GaussianBlur(lit.astype(np.float32), (0, 0), 1.5)
-    slope = np.zeros(patch.values.shape, np.complex64)
-    values = patch.values
-    slope.real[:, :, 1:-1] = values[:, :, 2:] - values[:, :, :-2]
-    slope.imag[:, 1:-1] = values[:, 2:] - values[:, :-2]
-    return np.asarray(np.fft.fft2(slope * window), dtype=np.complex64)
+    opened = ~_shrunk(~_shrunk(lit_pixels(patch)))
+    soft = np.fft.fft2(_shrunk(opened)) * _low_pass((rows, columns), EDGE)
+    window = np.outer(np.hanning(rows), np.hanning(columns)) * np.fft.ifft2(soft).real
+    window = window.astype(np.float32)
+    spectra = np.empty(patch.values.shape, np.complex64)
+    slope = np.zeros((rows, columns), np.complex64)
+    for values, spectrum in zip(patch.values, spectra, strict=True):
+        slope.real[:, 1:-1] = values[:, 2:] - values[:, :-2]
+        slope.imag[1:-1] = values[2:] - values[:-2]
+        spectrum[:] = np.fft.fft2(slope * window)
+    return spectra
 
 
 def _peak(pairs: Sequence[tuple[Spectra, Spectra]]) -> tuple[float, float] | None:
@@ -155,7 +155,7 @@ def _peak(pairs: Sequence[tuple[Spectra, Spectra]]) -> tuple[float, float] | Non
     height = float(near[row, column])
     rest = near.copy()
     rest[max(row - 4, 0) : row + 5, max(column - 4, 0) : column + 5] = np.nan
-    if height < COHERENT * full or height < SHARP * float(np.nanstd(rest)):
+    if height <= 0 or height < COHERENT * full or height < SHARP * float(np.nanstd(rest)):
         return None
     around = np.log(np.maximum(near[row - 1 : row + 2, column - 1 : column + 2], 1e-6 * height))
     return column - reach + _vertex(around[1]), row - reach + _vertex(around[:, 1])
@@ -167,9 +167,16 @@ def _vertex(three: NDArray[Any]) -> float:
     return 0.0 if bend >= 0 else float(three[0] - three[2]) / (2 * bend)
 
 
-def _low_pass(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _shrunk(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels whose neighbours, diagonal ones too, are all set; beyond the border all are."""
+    padded = np.pad(flags, 1, constant_values=True)
+    down = padded[:-2] & padded[1:-1] & padded[2:]
+    return np.asarray(down[:, :-2] & down[:, 1:-1] & down[:, 2:])
+
+
+def _low_pass(shape: tuple[int, ...], blur: float = BLUR) -> NDArray[np.float32]:
     fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.fftfreq(shape[1])[None]
-    return np.exp(-2 * (np.pi * BLUR) ** 2 * (fx**2 + fy**2)).astype(np.float32)
+    return np.exp(-2 * (np.pi * blur) ** 2 * (fx**2 + fy**2)).astype(np.float32)
 
 
 def _most_agree(pairs: Sequence[tuple[Spectra, Spectra]], x: float, y: float) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from scenes import bumps, write_diligent, write_directions, write_image
 
 from mvps.capture import Overrides
-from mvps.pipeline.lightcheck import check_plan, check_stack, read_patches, reports
+from mvps.pipeline.lightcheck import check_stack, read_patches, reports
 from mvps.pipeline.options import RunOptions
 from mvps.pipeline.plan import Plan, make_plan
 from mvps.pipeline.run import run_plan
@@ -101,7 +101,8 @@ def test_a_stack_that_cannot_be_read_is_left_to_the_run(tmp_path: Path) -> None:
     (tmp_path / "003.tif").unlink()
 
     assert list(reports(plan)) == []
-    assert check_plan(plan).stacks[0].findings == plan.stacks[0].findings
+    (result,) = run_plan(plan, get_backend("cpu"), lambda pixels: None)
+    assert "003.tif" in result.error
 
 
 def test_a_moved_image_is_named_and_recorded(tmp_path: Path) -> None:
@@ -111,14 +112,30 @@ def test_a_moved_image_is_named_and_recorded(tmp_path: Path) -> None:
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     matrix = np.array([[1, 0, 1.0], [0, 1, -2.5]])
     cv2.imwrite(str(path), cv2.warpAffine(image, matrix, image.shape[::-1]))
-    plan = check_plan(make_plan(raw, tmp_path / "out", Overrides(), RunOptions()))
+    plan = make_plan(raw, tmp_path / "out", Overrides(), RunOptions())
 
     results = list(run_plan(plan, get_backend("cpu"), lambda pixels: None))
 
-    (top,) = (p for p in plan.stacks if p.stack.name == "part_01/top")
-    (finding,) = (f for f in top.findings if f.code == "LIGHT-SHIFT")
-    assert "L04.png lies +" in finding.message
-    assert [f.code for f in top.findings] == ["LIGHT-SHIFT"]
+    (top,) = (result for result in results if result.stack == "part_01/top")
+    (warning,) = top.warnings
+    assert "L04.png lies +" in warning
     assert sum(bool(result.warnings) for result in results) == 1
     record = json.loads((tmp_path / "out/part_01/top/stack.json").read_text("utf-8"))
-    assert finding.message in record["warnings"]
+    assert record["warnings"] == [warning]
+
+
+def test_wrong_lights_are_named_in_every_stack_under_them_though_one_is_looked_at(
+    tmp_path: Path,
+) -> None:
+    raw, scene = tmp_path / "raw", bumps(96, 96)
+    for name in ("a", "b", "c"):
+        write_diligent(raw / name, scene)
+        write_directions(raw / name, np.roll(scene.directions, 1, axis=0))
+    plan = make_plan(raw, tmp_path / "out", Overrides(), RunOptions())
+
+    results = list(run_plan(plan, get_backend("cpu"), lambda pixels: None))
+
+    assert len(results) == 3
+    assert len({result.warnings for result in results}) == 1
+    assert all("rolled by one" in result.warnings[0] for result in results)
+    assert all(result.warnings[0].startswith("a: ") for result in results)
