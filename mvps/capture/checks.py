@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from mvps.calib.fit import check_size
 from mvps.capture.identical import identical_files
 from mvps.capture.light_checks import check_lights
 from mvps.capture.stack import Stack
@@ -18,6 +19,7 @@ from mvps.findings import Finding
 from mvps.images.info import ImageInfo, ImageRef
 from mvps.images.probe import DEFAULT_MAX_PIXELS, probe
 from mvps.images.response import parse_response
+from mvps.lights.correction import is_finished_flat
 
 
 def inspect(
@@ -45,7 +47,8 @@ def inspect(
         except InputError as error:
             findings.append(Finding("error", "IMAGE", str(error)))
     if len(infos) == len(stack.images):
-        stack = replace(stack, infos=tuple(infos))
+        stack, misfits = _fit_camera(replace(stack, infos=tuple(infos)))
+        findings += misfits
         findings += _check_images(stack)
         findings += _check_frames(stack, max_pixels)
         findings += _check_samples(stack)
@@ -59,7 +62,6 @@ def _check_images(stack: Stack) -> Iterator[Finding]:
     yield from _odd_one_out(
         stack, "CHANNELS", lambda i: "grey" if i.channels == 1 else "three channels"
     )
-    yield from _check_camera(stack)
     yield from _check_copies(stack)
     turned = [info for info in stack.infos if info.orientation != 1]
     if turned:
@@ -97,22 +99,17 @@ def _odd_one_out(
     )
 
 
-def _check_camera(stack: Stack) -> Iterator[Finding]:
+def _fit_camera(stack: Stack) -> tuple[Stack, tuple[Finding, ...]]:
+    """The stack with the camera of its raw images, or why the camera is not theirs."""
+    info = stack.infos[0]
     if stack.camera is None:
-        return
-    info, (width, height) = stack.infos[0], stack.camera.image_size
-    if (info.width, info.height) == (width, height):
-        return
-    ours, theirs = info.width / info.height, width / height
-    ratio = ""
-    if abs(ours / theirs - 1) > 1e-3:
-        ratio = f"; the aspect ratios differ as well, {ours:.4g} and {theirs:.4g}"
-    yield Finding(
-        "error",
-        "CAMERA",
-        f"{info.path}: {_size(info.width, info.height)} px, but the camera of "
-        f"{stack.camera.source.path or stack.name} has {_size(width, height)} px{ratio}",
-    )
+        return stack, ()
+    try:
+        camera = stack.camera_fit.apply(stack.camera, (info.width, info.height))
+        check_size(camera, (info.width, info.height), info.path)
+    except InputError as error:
+        return stack, (Finding("error", "CAMERA", str(error)),)
+    return replace(stack, camera=camera), ()
 
 
 def _check_copies(stack: Stack) -> Iterator[Finding]:
@@ -147,7 +144,11 @@ def _check_frames(stack: Stack, max_pixels: int) -> Iterator[Finding]:
         except InputError as error:
             yield Finding("error", name.upper(), str(error))
             continue
-        fault = _misfit(info, stack.infos[0], only_size=name == "mask")
+        finished = name == "flat" and is_finished_flat(info, stack.infos[0])
+        fault = _misfit(info, stack.infos[0], only_size=finished or name == "mask")
+        colours = 1 if stack.bayer is None else 3
+        if finished and not fault and info.channels not in {1, colours * stack.infos[0].channels}:
+            fault = f"has {info.channels} channels, the images have {stack.infos[0].channels}"
         if fault:
             yield Finding("error", name.upper(), f"{info.path}: the {name} {fault}")
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from mvps.calib import Camera, read_camera
+from mvps.calib import Camera, read_camera, read_cameras
 from mvps.capture.folders import Folders
 from mvps.capture.naming import match_names, pages_of
 from mvps.capture.patterns import Pattern, parse_pattern
@@ -93,7 +93,7 @@ class _Builder:
         if rgb is not None and not rgb.is_file():
             findings.append(Finding("warning", "RGB", f"{rgb}: no such file; goes on without it"))
             rgb = None
-        camera = view.camera.path(sample) if view.camera else None
+        camera = given.camera or (view.camera.path(sample) if view.camera else None)
         if given.flat is not None:
             flats = expand_flat(given.flat, Path(), len(lights), raw)
         else:
@@ -108,7 +108,8 @@ class _Builder:
             dark=_existing(view.dark, sample, given.dark),
             ambient=_existing(view.ambient, sample, given.ambient),
             flats=flats,
-            camera=self._camera(camera) if camera else None,
+            camera=self._camera(camera, view.name) if camera else None,
+            camera_fit=given.camera_fit,
             rgb=rgb,
             response=given.response or view.response,
             bayer=given.bayer or view.bayer,
@@ -126,8 +127,8 @@ class _Builder:
         path = second.path() if second else None
         return _result(self._read_lights(first.path(), path, convention))
 
-    def _camera(self, path: Path) -> Camera:
-        return _result(self._read_camera(path))
+    def _camera(self, path: Path, view: str) -> Camera:
+        return _result(self._read_camera(path, self._overrides.camera_name, view))
 
 
 def _result(outcome: _T | MvpsError) -> _T:
@@ -151,9 +152,12 @@ def _read_lights(path: Path, pair: Path | None, convention: str | None) -> Light
         return error
 
 
-def _read_camera(path: Path) -> Camera | MvpsError:
+def _read_camera(path: Path, name: str | None, view: str) -> Camera | MvpsError:
+    """The camera called ``name``, or else that of the view where a file holds several."""
     try:
-        return read_camera(path)
+        if name is None and len(cameras := read_cameras(path)) == 1:
+            return cameras[0]
+        return read_camera(path, name or view)
     except MvpsError as error:
         return error
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mvps.calib import Camera
+from mvps.calib.fit import AS_CALIBRATED, CameraFit
 from mvps.errors import InputError
 from mvps.findings import Finding
 from mvps.images.info import Alignment, ImageInfo, ImageRef, RawLayout, SampleFormat
@@ -35,6 +36,8 @@ class Overrides:
     ----------
     flat : path, or pattern with ``{light}``, of the flat fields
     convention : frame of the light description, "opengl", "directx" or "opencv"
+    camera, camera_name : calibration file, and which camera of several in it
+    camera_fit : what happened to the images after the size that the camera was calibrated with
     """
 
     lights: Path | None = None
@@ -48,6 +51,9 @@ class Overrides:
     bayer: str | None = None
     raw: RawLayout | None = None
     convention: str | None = None
+    camera: Path | None = None
+    camera_name: str | None = None
+    camera_fit: CameraFit = AS_CALIBRATED
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,8 @@ class Stack:
     infos : headers of the images, once they have been probed
     mask, dark, ambient, rgb : files, or None
     flats : K flat fields (one file K times where all lights share it), or none
-    camera : calibration of the view, or None
+    camera : calibration of the view, or None; as in its file until the stack is inspected, then
+        that of the raw images, by way of ``camera_fit``
     response : "linear", "srgb", "gamma=X" or the path of a table
     bayer : pattern of a mosaic, "rggb" and so on, or None
     raw : layout of headerless files, or None
@@ -87,6 +94,7 @@ class Stack:
     ambient: Path | None = None
     flats: tuple[ImageRef, ...] = ()
     camera: Camera | None = None
+    camera_fit: CameraFit = AS_CALIBRATED
     rgb: Path | None = None
     response: str = "linear"
     bayer: str | None = None

@@ -180,6 +180,24 @@ def read_normals(
     return dequantise(samples, signs=signs)
 
 
+def read_statement(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> dict[str, Any]:
+    """What a TIFF or PNG written here says of itself; empty for other files.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read.
+    """
+    with SourceFile(path) as file:
+        head = file.head(32)
+    if not head.startswith((_PNG_SIGNATURE, b"II", b"MM")):
+        return {}
+    info = probe(ImageRef(path), max_pixels=max_pixels)
+    stated = _DESCRIPTIONS.get(info.format)
+    members = _json_object(stated(path)) if stated else {}
+    return members if "mvps" in members else {}
+
+
 def _read_samples(path: Path, max_pixels: int) -> tuple[NDArray[Any], str]:
     with SourceFile(path) as file:
         head = file.head(32)
@@ -197,7 +215,7 @@ def _read_samples(path: Path, max_pixels: int) -> tuple[NDArray[Any], str]:
         raise ImageError(path, "is a grey image", "a normal map has three channels")
     if info.pages != 1:
         raise ImageError(path, f"holds {info.pages} images", "a normal map is one image")
-    stated = {"tiff": _tiff_description, "png": _png_description}.get(info.format)
+    stated = _DESCRIPTIONS.get(info.format)
     return read_image(ImageRef(path), max_pixels=max_pixels), stated(path) if stated else ""
 
 
@@ -247,3 +265,6 @@ def _png_description(path: Path) -> str:
             if key == b"Description":
                 return text.decode("latin-1")
     return ""
+
+
+_DESCRIPTIONS = {"tiff": _tiff_description, "png": _png_description}

@@ -29,6 +29,7 @@ class MapSink:
     problem : decides the number of albedo planes
     white : value of a full-scale sample, for the scale of a uint16 albedo
     options : which maps, and how each is stored
+    statement : what every map says of its frame and its pixels
     """
 
     def __init__(
@@ -38,8 +39,11 @@ class MapSink:
         problem: Problem,
         white: float,
         options: RunOptions,
+        *,
+        statement: dict[str, Any] | None = None,
     ) -> None:
         width, height = size
+        self._statement = statement or {}
         self.folder = folder
         self._width = width
         self._albedo_scale: float | None = None
@@ -64,7 +68,9 @@ class MapSink:
             width,
             height,
             convention=options.convention,
-            description=_describe("surface normals, n = v / max * 2 - 1, invalid pixels 0 0 0"),
+            description=self._describe(
+                "surface normals, n = v / max * 2 - 1, invalid pixels 0 0 0"
+            ),
         )
         self._albedo = None
         if options.albedo != "none":
@@ -74,7 +80,7 @@ class MapSink:
                 self.folder / "albedo.tif",
                 (width, height, 3 if problem.mode == "channels" else 1),
                 np.uint16 if self._albedo_scale else np.float32,
-                _describe("albedo = value * scale", scale=self._albedo_scale or 1.0),
+                self._describe("albedo = value * scale", scale=self._albedo_scale or 1.0),
             )
         self._quality = None
         if options.quality:
@@ -82,9 +88,13 @@ class MapSink:
                 self.folder / "quality.tif",
                 (width, height, 2),
                 np.float32,
-                _describe("plane 0: residual RMS in albedo units; plane 1: lights used"),
+                self._describe("plane 0: residual RMS in albedo units; plane 1: lights used"),
             )
         self._preview = PreviewAccumulator(width, height) if options.preview else None
+
+    def _describe(self, content: str, **more: Any) -> str:
+        said = {"mvps": mvps.__version__, "content": content, **self._statement, **more}
+        return json.dumps(said)
 
     def _plane(self, path: Path, size: tuple[int, int, int], dtype: Any, description: str) -> Any:
         width, height, channels = size
@@ -153,7 +163,3 @@ def _albedo_bound(problem: Problem, white: float) -> float:
     """Largest |g| that samples between 0 and ``white`` can give."""
     full = np.minimum(problem.gain.sum(axis=1) * white, problem.clamp)
     return float(np.linalg.norm(np.abs(problem.pinv) @ full))
-
-
-def _describe(content: str, **more: Any) -> str:
-    return json.dumps({"mvps": mvps.__version__, "content": content, **more})

@@ -1,0 +1,185 @@
+"""Warp: which source pixel every pixel of an output image shows.
+
+Undistortion, rectification to the board, and one view seen from another by way of a plane are all a
+3x3 matrix before OpenCV's polynomial; Hartley and Zisserman 2004, chapter 13 for the matrices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mvps.calib.camera import DIRECTIONS, Array, Camera
+from mvps.calib.distortion import is_unfolded
+from mvps.calib.geometry import distort_points, label
+from mvps.calib.transforms import (
+    BOARD,
+    board_homography,
+    inverse_depth_of_plane,
+    plane_homography,
+)
+from mvps.errors import InputError
+
+# The structures of kernels/remap.cuh, which says what the members mean.
+MODEL = np.dtype(
+    [
+        ("matrix", "f8", 9),
+        ("front", "f8", 3),
+        ("distortion", "f8", 12),
+        ("camera", "f8", 5),
+        ("limit2", "f8"),
+    ]
+)
+MOST_PIXELS = 1 << 30
+_ALWAYS = (0.0, 0.0, 1.0)
+_FOLD_DIRECTIONS = 72
+_LARGEST_RADIUS = 1e3
+
+Positions = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """Where each output pixel lies in the source.
+
+    Attributes
+    ----------
+    size, source_size : (width, height) of output and source
+    model : one ``MODEL``, or None where ``positions`` says it
+    positions : output pixels (..., 2) to source pixels (..., 2), NaN where nothing is seen
+    """
+
+    size: tuple[int, int]
+    source_size: tuple[int, int]
+    model: NDArray[np.void] | None = None
+    positions: Positions | None = None
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.positions is None):
+            raise ValueError("a warp has either a model or positions")
+
+
+def undistortion(
+    camera: Camera, matrix: ArrayLike | None = None, size: tuple[int, int] | None = None
+) -> Warp:
+    """Warp of a raw image to one without distortion.
+
+    Parameters
+    ----------
+    matrix : (3, 3) of the undistorted image, the camera's own when None
+    size : (width, height) of the undistorted image, the camera's own when None
+    """
+    K = camera.matrix if matrix is None else np.asarray(matrix, dtype=np.float64)
+    to_source = np.eye(3) if matrix is None else camera.matrix @ np.linalg.inv(K)
+    return _warp(camera, to_source, _ALWAYS, size or camera.image_size)
+
+
+def view_warp(
+    source: Camera,
+    target: Camera,
+    plane: tuple[float, float, float, float] = BOARD,
+    *,
+    common_frame: bool = False,
+) -> Warp:
+    """Warp of a raw image of ``source`` to the undistorted pixels of ``target``, over a plane.
+
+    Only what lies in the plane n.X = d (nx ny nz d, world frame, mm) comes to its right place. A
+    pixel is seen where the plane is in front of both cameras.
+
+    Raises
+    ------
+    InputError
+        As :func:`mvps.calib.transforms.plane_homography`.
+    """
+    to_source = plane_homography(source, target, plane, common_frame=common_frame)
+    front = inverse_depth_of_plane(target, plane)
+    return _warp(source, to_source, front / np.abs(front).max(), target.image_size)
+
+
+def board_warp(
+    camera: Camera,
+    um_per_px: float,
+    *,
+    origin: tuple[float, float],
+    size: tuple[int, int],
+) -> Warp:
+    """Warp of a raw image to the plane of its board, through the board homography.
+
+    Parameters
+    ----------
+    um_per_px : edge of an output pixel on the board, micrometres
+    origin : board x y in mm of the centre of output pixel (0, 0)
+    size : (width, height) of the output
+
+    Raises
+    ------
+    InputError
+        The camera has neither homography nor pose, or a number is not positive.
+    """
+    if not (um_per_px > 0 and math.isfinite(um_per_px)):
+        raise InputError("um per px", f"{um_per_px} is not positive")
+    step = um_per_px / 1000
+    to_board = np.array([[step, 0, origin[0]], [0, step, origin[1]], [0, 0, 1.0]])
+    H = facing(board_homography(camera), camera.image_size)
+    return _warp(camera, H @ to_board, _ALWAYS, size)
+
+
+def facing(homography: Array, size: tuple[int, int]) -> Array:
+    """A board homography scaled so that what the image shows has a positive third component."""
+    centre = ((size[0] - 1) / 2, (size[1] - 1) / 2, 1.0)
+    ahead = np.sign((np.linalg.inv(homography) @ centre)[2])
+    return np.asarray(homography * ahead, dtype=np.float64)
+
+
+def _warp(camera: Camera, to_source: Array, front: ArrayLike, size: tuple[int, int]) -> Warp:
+    if min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
+        raise InputError(label(camera), f"an image of {size[0]} x {size[1]} px cannot be made")
+    ray = np.linalg.inv(camera.matrix) @ to_source
+    if camera.distortion_direction != DIRECTIONS[0]:
+        return Warp(size, camera.image_size, positions=_inverse(camera, to_source, front))
+    K = camera.matrix
+    model = np.zeros(1, MODEL)
+    model["matrix"] = ray.ravel()
+    model["front"] = front
+    model["distortion"] = camera.distortion
+    model["camera"] = K[0, 0], K[0, 1], K[0, 2], K[1, 1], K[1, 2]
+    model["limit2"] = _fold_limit(tuple(camera.distortion.tolist())) ** 2
+    model.setflags(write=False)
+    return Warp(size, camera.image_size, model=model)
+
+
+def _inverse(camera: Camera, to_source: Array, front: ArrayLike) -> Positions:
+    """Positions where the polynomial maps raw to undistorted pixels and has to be inverted."""
+    ahead = np.asarray(front, dtype=np.float64)
+
+    def positions(pixels: Array) -> Array:
+        homogeneous = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1)
+        projected = homogeneous @ to_source.T
+        seen = (projected[..., 2] > 0) & (homogeneous @ ahead > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            flat = projected[..., :2] / projected[..., 2:]
+        raw, valid = distort_points(camera, flat)
+        return np.where((valid & seen)[..., None], raw, np.nan)
+
+    return positions
+
+
+@lru_cache(maxsize=64)
+def _fold_limit(distortion: tuple[float, ...]) -> float:
+    """Smallest radius, over all directions, at which the polynomial folds over; inf if nowhere."""
+    if not any(distortion):
+        return math.inf
+    angle = np.arange(_FOLD_DIRECTIONS) * (2 * np.pi / _FOLD_DIRECTIONS)
+    ways = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    low, high = np.zeros(_FOLD_DIRECTIONS), np.full(_FOLD_DIRECTIONS, _LARGEST_RADIUS)
+    for _ in range(60):
+        middle = (low + high) / 2
+        unfolded = is_unfolded(distortion, ways * middle[:, None])
+        low, high = np.where(unfolded, middle, low), np.where(unfolded, high, middle)
+    least = float(low.min())
+    return math.inf if least > 0.999 * _LARGEST_RADIUS else least

@@ -1,0 +1,219 @@
+"""Undistorting files: photographs and normal maps to the pixels of a camera without distortion.
+
+Photographs stream through by rows where their format allows it; the camera that fits the results is
+written beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mvps
+from mvps.calib import Camera, write_cameras
+from mvps.calib.fit import AS_CALIBRATED, CameraFit, check_size
+from mvps.calib.row_warp import STRIP_ROWS, Layer, RowWarp
+from mvps.calib.transforms import pinhole
+from mvps.calib.warp import Warp, undistortion
+from mvps.errors import InputError, MvpsError
+from mvps.files import atomic_path
+from mvps.images import DEFAULT_MAX_PIXELS, ImageInfo, ImageRef, open_rows, probe
+from mvps.images.encodings import NORMAL_ENCODINGS
+from mvps.images.maps import open_normals_writer, open_plane_writer, read_normals, read_statement
+from mvps.images.output_file import RowSink
+from mvps.images.png_writer import PngWriter
+from mvps.images.probe import is_image_name
+from mvps.machine import cores
+
+SUFFIXES = {"tiff": ".tif", "png": ".png"}
+CAMERA_NAME = "camera.yml"
+
+
+@dataclass(frozen=True)
+class UndistortOptions:
+    """How files are undistorted.
+
+    Attributes
+    ----------
+    format : "tiff" or "png"; normal maps that state their encoding keep it
+    normals : take every file for a normal map, not only those that say so
+    nearest : take the closest sample, for masks and labels
+    fit : what happened to the images after the size that the camera was calibrated with
+    """
+
+    format: str = "tiff"
+    normals: bool = False
+    nearest: bool = False
+    fit: CameraFit = AS_CALIBRATED
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.format not in SUFFIXES:
+            raise InputError("--format", f"{self.format!r} is none of {', '.join(SUFFIXES)}")
+
+
+@dataclass(frozen=True)
+class Undistorted:
+    """How one file ended; ``error`` is the line that says why it failed, else empty."""
+
+    source: Path
+    target: Path | None = None
+    kind: str = ""
+    valid_share: float = 0.0
+    error: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "source": str(self.source),
+            "target": None if self.target is None else str(self.target),
+            "kind": self.kind,
+            "valid_share": round(self.valid_share, 6),
+            "error": self.error,
+        }
+
+
+def undistort_files(
+    camera: Camera, paths: Sequence[Path], out: Path, options: UndistortOptions
+) -> Iterator[Undistorted]:
+    """Undistort files of one camera into a folder, each under its own stem; in their order.
+
+    Raises
+    ------
+    InputError
+        Two files would have one name, a result would replace its source, or the first image is not
+        of the camera's size; nothing is written then.
+    """
+    _check_names(paths, out)
+    camera = _fitted(camera, paths[0], options)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(out, f"cannot be made ({error.strerror})") from None
+    warp = undistortion(camera)
+
+    def work(path: Path) -> Undistorted:
+        try:
+            return _undistort(path, camera, warp, out, options)
+        except MvpsError as error:
+            return Undistorted(path, error=str(error))
+        except OSError as error:
+            return Undistorted(path, error=f"{path}: {error.strerror or error}")
+
+    done = False
+    with ThreadPoolExecutor(min(cores(), len(paths))) as pool:
+        for result in pool.map(work, paths):
+            done |= not result.error
+            yield result
+    if done:
+        write_cameras([pinhole(camera)], out / CAMERA_NAME, "mvps", overwrite=True)
+
+
+def _check_names(paths: Sequence[Path], out: Path) -> None:
+    if not paths:
+        raise InputError("IMAGES", "none is named")
+    for path in paths:
+        if path.resolve().parent == out.resolve():
+            raise InputError(out, f"holds {path.name}", "write to another folder")
+    (stem, count), *_ = Counter(path.stem for path in paths).most_common(1)
+    if count > 1:
+        twice = [str(path) for path in paths if path.stem == stem]
+        raise InputError(twice[1], f"would be written over {twice[0]}", "undistort them apart")
+
+
+def _fitted(camera: Camera, first: Path, options: UndistortOptions) -> Camera:
+    size = _size(first, options)
+    camera = options.fit.apply(camera, size)
+    check_size(camera, size, first)
+    return camera
+
+
+def _size(path: Path, options: UndistortOptions) -> tuple[int, int]:
+    """Width and height; of a map in another format than those of photographs, by reading it."""
+    if is_image_name(path):
+        info = probe(ImageRef(path), max_pixels=options.max_pixels)
+        return info.width, info.height
+    _, valid = read_normals(path, max_pixels=options.max_pixels)
+    return valid.shape[1], valid.shape[0]
+
+
+def _undistort(
+    path: Path, camera: Camera, warp: Warp, out: Path, options: UndistortOptions
+) -> Undistorted:
+    check_size(camera, _size(path, options), path)
+    said = read_statement(path, options.max_pixels)
+    if said.get("undistorted"):
+        raise InputError(path, "is undistorted already")
+    if options.normals or "convention" in said or not is_image_name(path):
+        return _undistort_normals(path, said, warp, out, options)
+    return _undistort_image(path, warp, out, options)
+
+
+def _undistort_image(path: Path, warp: Warp, out: Path, options: UndistortOptions) -> Undistorted:
+    target = out / f"{path.stem}{SUFFIXES[options.format]}"
+    with closing(open_rows(ImageRef(path), max_pixels=options.max_pixels)) as reader:
+        info = reader.info
+        if options.format == "png" and info.dtype.kind == "f":
+            raise InputError(path, "float samples do not go into a PNG", "use --format tiff")
+        kind = "nearest" if options.nearest else "linear"
+        rows = RowWarp(warp, [Layer(kind, info.channels, info.dtype)])
+        with atomic_path(target) as temporary:
+            sink = _image_sink(temporary, options.format, warp.size, info)
+            seen = 0
+            try:
+                for y in range(0, info.height, STRIP_ROWS):
+                    block = np.empty(info.rows_shape(min(STRIP_ROWS, info.height - y)), info.dtype)
+                    reader.read_rows(y, y + len(block), block)
+                    for strip in rows.push([block]):
+                        sink.write_rows(strip.layers[0])
+                        seen += int(np.count_nonzero(strip.valid))
+                sink.finish()
+            except BaseException:
+                sink.abort()
+                raise
+    return Undistorted(path, target, "image", seen / (warp.size[0] * warp.size[1]))
+
+
+def _image_sink(path: Path, format: str, size: tuple[int, int], info: ImageInfo) -> RowSink:
+    text = json.dumps({"mvps": mvps.__version__, "undistorted": True})
+    if format == "png":
+        return PngWriter(path, *size, info.channels, info.dtype, description=text)
+    return open_plane_writer(path, *size, info.channels, info.dtype, text)
+
+
+def _undistort_normals(
+    path: Path, said: dict[str, Any], warp: Warp, out: Path, options: UndistortOptions
+) -> Undistorted:
+    default = "tiff" if options.format == "tiff" else "png16"
+    encoding = said.get("encoding") if said.get("encoding") in NORMAL_ENCODINGS else default
+    convention = said.get("convention", "opengl")
+    normals, valid = read_normals(path, max_pixels=options.max_pixels)
+    target = out / f"{path.stem}{NORMAL_ENCODINGS[str(encoding)].suffix}"
+    kept = {key: said[key] for key in ("content", "frame", "frame_id", "board_up") if key in said}
+    text = json.dumps(kept | {"undistorted": True})
+    rows = RowWarp(warp, [Layer("normals", 3, np.float32)])
+    seen = 0
+    with atomic_path(target) as temporary:
+        writer = open_normals_writer(
+            temporary, str(encoding), *warp.size, convention=convention, description=text
+        )
+        try:
+            for y in range(0, len(normals), STRIP_ROWS):
+                part: NDArray[np.float32] = normals[y : y + STRIP_ROWS]
+                for strip in rows.push([part], valid[y : y + STRIP_ROWS]):
+                    writer.write_rows(strip.layers[0], strip.valid)
+                    seen += int(np.count_nonzero(strip.valid))
+            writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+    return Undistorted(path, target, "normals", seen / (warp.size[0] * warp.size[1]))
