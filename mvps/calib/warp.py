@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mvps.calib.camera import DIRECTIONS, Array, Camera
-from mvps.calib.distortion import is_unfolded
+from mvps.calib.distortion import fold_radius
 from mvps.calib.geometry import distort_points, label
 from mvps.calib.transforms import (
     BOARD,
@@ -37,8 +36,6 @@ MODEL = np.dtype(
 )
 MOST_PIXELS = 1 << 30
 _ALWAYS = (0.0, 0.0, 1.0)
-_FOLD_DIRECTIONS = 72
-_LARGEST_RADIUS = 1e3
 
 Positions = Callable[[Array], Array]
 
@@ -148,7 +145,7 @@ def _warp(camera: Camera, to_source: Array, front: ArrayLike, size: tuple[int, i
     model["front"] = front
     model["distortion"] = camera.distortion
     model["camera"] = K[0, 0], K[0, 1], K[0, 2], K[1, 1], K[1, 2]
-    model["limit2"] = _fold_limit(tuple(camera.distortion.tolist())) ** 2
+    model["limit2"] = fold_radius(camera.distortion) ** 2
     model.setflags(write=False)
     return Warp(size, camera.image_size, model=model)
 
@@ -167,19 +164,3 @@ def _inverse(camera: Camera, to_source: Array, front: ArrayLike) -> Positions:
         return np.where((valid & seen)[..., None], raw, np.nan)
 
     return positions
-
-
-@lru_cache(maxsize=64)
-def _fold_limit(distortion: tuple[float, ...]) -> float:
-    """Smallest radius, over all directions, at which the polynomial folds over; inf if nowhere."""
-    if not any(distortion):
-        return math.inf
-    angle = np.arange(_FOLD_DIRECTIONS) * (2 * np.pi / _FOLD_DIRECTIONS)
-    ways = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    low, high = np.zeros(_FOLD_DIRECTIONS), np.full(_FOLD_DIRECTIONS, _LARGEST_RADIUS)
-    for _ in range(60):
-        middle = (low + high) / 2
-        unfolded = is_unfolded(distortion, ways * middle[:, None])
-        low, high = np.where(unfolded, middle, low), np.where(unfolded, high, middle)
-    least = float(low.min())
-    return math.inf if least > 0.999 * _LARGEST_RADIUS else least
