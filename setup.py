@@ -37,8 +37,11 @@ FLAGS = [
 ]
 SOURCES = {
     "least_squares.cpp": [],
+    "robust.cpp": [],
+    "near.cpp": [],
     "quantise.cpp": ["-ffp-contract=off"],
     "png_filters.cpp": [],
+    "remap.cpp": [],
 }
 
 

@@ -4,6 +4,7 @@
 #include "simd.h"
 
 #include "least_squares.cuh"
+#include "samples.h"
 #include "variant.h"
 
 namespace {
@@ -11,34 +12,12 @@ namespace {
 using ls::Lanes;
 using ls::Vec;
 
-template <class F, class T, int samples>
-struct LaneSamples {
-  const T* __restrict__ pixel;
-  int64_t plane;
-
-  LS_METHOD void load(int k, F (&raw)[samples]) const {
-    const T* at = pixel + k * plane;
-    if constexpr (samples == 1)
-      raw[0] = Lanes<F>::load(at);
-    else
-      ls::load3(at, raw[0], raw[1], raw[2]);
-    if constexpr (T(0.5f) != T(0))  // only floats can be that large
-      for (int c = 0; c < samples; ++c) raw[c] = ls::missing_if_absurd(raw[c]);
-  }
-};
-
 // Where the results of a call go.
 struct Results {
   float* __restrict__ normals;
   float* __restrict__ albedo;
   uint8_t* __restrict__ valid;
 };
-
-template <class F>
-LS_FN F mask_value(const uint8_t* mask, int64_t p) {
-  F one = ls::splat<F>(1.0f);
-  return mask ? ls::select(Lanes<F>::load(mask + p) > F{}, one, F{}) : one;
-}
 
 template <LsMode mode, bool streaming, class F>
 LS_FN void write(const ls::Pixel<F>& pixel, int64_t p, const Results& to) {

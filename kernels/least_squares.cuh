@@ -44,6 +44,7 @@ LS_FN F select(Condition condition, F yes, F no) {
 
 LS_FN float root(float x) { return sqrtf(x); }
 LS_FN float inverse_root(float x) { return 1.0f / sqrtf(x); }
+LS_FN float reciprocal(float x) { return 1.0f / x; }
 
 // A sample of 2^50 or more (infinite, or a "no data" of FLT_MAX) counts as missing: it becomes NaN
 // here, by overflow, so that no minimum and no limit can hide it later.
@@ -226,18 +227,18 @@ struct Factors {
 };
 
 template <class F>
-LS_FN Factors<F> factored(const Symmetric<F>& a) {
-  F tiny = (a.xx + a.yy + a.zz) * smallest_pivot, one = splat<F>(1.0f);
+LS_FN Factors<F> factored(const Symmetric<F>& a, float smallest = smallest_pivot) {
+  F tiny = (a.xx + a.yy + a.zz) * smallest, one = splat<F>(1.0f);
   Factors<F> f;
-  f.inverse0 = one / a.xx;
+  f.inverse0 = reciprocal(a.xx);
   f.l1 = a.xy * f.inverse0;
   f.l2 = a.xz * f.inverse0;
   F pivot1 = a.yy - f.l1 * a.xy;
-  f.inverse1 = one / pivot1;
+  f.inverse1 = reciprocal(pivot1);
   F rest = a.yz - f.l1 * a.xz;
   f.l3 = rest * f.inverse1;
   F pivot2 = a.zz - f.l2 * a.xz - f.l3 * rest;
-  f.inverse2 = one / pivot2;
+  f.inverse2 = reciprocal(pivot2);
   f.determined = select(a.xx > tiny, one, F{});
   f.determined = select(pivot1 > tiny, f.determined, F{});
   f.determined = select(pivot2 > tiny, f.determined, F{});

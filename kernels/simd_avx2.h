@@ -14,6 +14,15 @@ LS_LANE Vec inverse_root(Vec x) {
   Vec estimate = _mm256_rsqrt_ps(x);
   return estimate * (1.5f - (0.5f * x * estimate) * estimate);
 }
+LS_LANE Vec reciprocal(Vec x) {
+  Vec estimate = _mm256_rcp_ps(x);
+  return estimate * (2.0f - x * estimate);
+}
+LS_LANE Vec lesser(Vec a, Vec b) { return _mm256_min_ps(a, b); }
+LS_LANE Vec greater(Vec a, Vec b) { return _mm256_max_ps(a, b); }
+LS_LANE bool any(Vec x) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ)) != 0;
+}
 
 template <>
 struct Lanes<Vec> {

@@ -14,6 +14,15 @@ LS_LANE Vec inverse_root(Vec x) {
   Vec estimate = _mm512_rsqrt14_ps(x);
   return estimate * (1.5f - (0.5f * x * estimate) * estimate);
 }
+LS_LANE Vec reciprocal(Vec x) {
+  Vec estimate = _mm512_rcp14_ps(x);
+  return estimate * (2.0f - x * estimate);
+}
+LS_LANE Vec lesser(Vec a, Vec b) { return _mm512_min_ps(a, b); }
+LS_LANE Vec greater(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+LS_LANE bool any(Vec x) {
+  return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ) != 0;
+}
 
 // Lane numbers for two-source permutations, as arrays that the compiler computes.
 struct alignas(64) Order {

@@ -14,6 +14,13 @@ LS_LANE Vec inverse_root(Vec x) {
   Vec estimate = _mm_rsqrt_ps(x);
   return estimate * (1.5f - (0.5f * x * estimate) * estimate);
 }
+LS_LANE Vec reciprocal(Vec x) {
+  Vec estimate = _mm_rcp_ps(x);
+  return estimate * (2.0f - x * estimate);
+}
+LS_LANE Vec lesser(Vec a, Vec b) { return _mm_min_ps(a, b); }
+LS_LANE Vec greater(Vec a, Vec b) { return _mm_max_ps(a, b); }
+LS_LANE bool any(Vec x) { return _mm_movemask_ps(_mm_cmpneq_ps(x, _mm_setzero_ps())) != 0; }
 
 template <>
 struct Lanes<Vec> {

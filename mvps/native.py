@@ -24,8 +24,17 @@ _P, _I, _N, _F = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 # image, plane, pixels, lights, table, clamp, floor^2, mask, normals, albedo, valid
 _SOLVE = (_P, _N, _N, _I, _P, _F, _F, _P, _P, _P, _P)
 _SOLVE_FULL = (*_SOLVE, _P, _F, _F, _P, _P)  # directions, low, high, residual, used
+_SOLVE_ROBUST = (*_SOLVE_FULL, _P, _P)  # fallback, settings
+# image, plane, pixels, lights, table, sight, lobes, limits, floor^2, width, y0, lateral, depth, mask,
+# normals, albedo, valid, residual, used, fallback
+_NEAR = (_P, _N, _N, _I, _P, _P, _P, _P, _F, _N, _N, *(_P,) * 9)
 _QUANTISE = (_P, _P, _N, _F, _F, _F, _P)  # normals, valid, pixels, signs of x y z, out
 _UNFILTER = (_P, _N, _N, _I, _I, _P, _P)  # filtered, rows, width, samples, bytes, lines, out
+# source, mask, window, model, map, u0, v0, columns, rows, and then
+_REMAP = (_P, _P, _P, _P, _P, _I, _I, _I, _I)
+_REMAP_IMAGE = (*_REMAP, _I, _P, _P)  # nearest, out, valid
+_REMAP_NORMALS = (*_REMAP, _P, _P, _P)  # rotation, out, valid
+_POSITIONS = (_P, _I, _I, _I, _I, _I, _I, _P, _P)  # model, region, width, height, map, range
 _FILTER_UP = (_P, _N, _N, _I, _P, _P)  # rows, count, bytes of a row and a sample, above, filtered
 
 
@@ -38,9 +47,13 @@ class Library:
     - ``mvps_quantise_u8``, ``mvps_quantise_u16`` (normals float32 n x 3, valid uint8 n, n, sx, sy,
       sz, out n x 3): trunc(n * s * max/2 + (max/2 + 1/2)), 0 where invalid; the same bytes as NumPy
       in float32, product and sum rounded one after the other.
-    - ``mvps_ls_<u8|u16|f32>_<grey|rgb|channels>[_full]``: called by :mod:`mvps.stereo.cpu`.
+    - ``mvps_ls_<u8|u16|f32>_<grey|rgb|channels>[_full]`` and ``mvps_rb_`` with the same types and
+      modes: called by :mod:`mvps.stereo.cpu`.
+    - ``mvps_near_<u8|u16|f32>``: called by :mod:`mvps.stereo.near_kernel`.
     - ``mvps_png_unfilter``, ``mvps_png_filter_up``: called by :mod:`mvps.images.png_rows` and
       :mod:`mvps.images.png_writer`; the first returns the rows it could do.
+    - ``mvps_remap_<u8|u16|f32>_<1|3>``, ``mvps_remap_normals``, ``mvps_remap_positions``: called by
+      :mod:`mvps.calib.resample`.
 
     Parameters
     ----------
@@ -57,14 +70,24 @@ class Library:
             raise AttributeError(name)
         function: Any = getattr(self._library, f"{name}_{self.instruction_set}")
         function.restype = _N if name == "mvps_png_unfilter" else None
-        if name.startswith("mvps_quantise"):
-            function.argtypes = _QUANTISE
-        elif name.startswith("mvps_png"):
-            function.argtypes = _UNFILTER if name == "mvps_png_unfilter" else _FILTER_UP
-        else:
-            function.argtypes = _SOLVE_FULL if name.endswith("_full") else (*_SOLVE, _I)
+        function.argtypes = _argument_types(name)
         setattr(self, name, function)
         return function  # type: ignore[no-any-return]
+
+
+def _argument_types(name: str) -> tuple[Any, ...]:
+    if name.startswith("mvps_quantise"):
+        return _QUANTISE
+    if name.startswith("mvps_png"):
+        return _UNFILTER if name == "mvps_png_unfilter" else _FILTER_UP
+    if name.startswith("mvps_remap"):
+        special = {"mvps_remap_normals": _REMAP_NORMALS, "mvps_remap_positions": _POSITIONS}
+        return special.get(name, _REMAP_IMAGE)
+    if name.startswith("mvps_near"):
+        return _NEAR
+    if name.startswith("mvps_rb"):
+        return _SOLVE_ROBUST
+    return _SOLVE_FULL if name.endswith("_full") else (*_SOLVE, _I)
 
 
 def library() -> Library | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -59,10 +61,7 @@ def main() -> None:
     except MvpsError as error:
         if debug:
             raise
-        console.error(str(error))
-        if "--json" in sys.argv:
-            console.print_json({"error": str(error)})
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         console.error("interrupted; run the same command again")
         sys.exit(130)
@@ -71,13 +70,29 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        console.error(f"{error.filename or 'standard output'}: {error.strerror or error}")
-        sys.exit(1)
+        _fail(_words(error), 1)
     except Exception as error:
         if debug:
             raise
-        console.error(f"internal error ({error!r}); run again with --debug and report it")
-        sys.exit(1)
+        _fail(f"internal error ({error!r}); run again with --debug and report it", 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    from mvps import console
+
+    console.error(message)
+    if "--json" in sys.argv:
+        console.print_json({"error": message})
+    sys.exit(code)
+
+
+def _words(error: OSError) -> str:
+    """The file by the name that it was to bear, not that of its temporary."""
+    from mvps.files import final_name
+
+    name = error.filename
+    where = final_name(Path(name)) if isinstance(name, str) else name or "standard output"
+    return f"{where}: {error.strerror or error}"
 
 
 def _mend_streams() -> None:
@@ -90,15 +105,18 @@ def _mend_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+@cache
 def _command() -> Any:
     """The whole command tree.
 
     Help of the commands is laid out by Rich, in panels; that of the root is plain, because Rich's
-    help would double the time in which ``mvps --help`` answers.
+    help would double the time in which ``mvps --help`` answers. Built once, since every command
+    registers itself anew with the application.
     """
-    from mvps.cli import calib, doctor, evaluate, lights, normals, report
+    from mvps.cli import calib, doctor, evaluate, flatten, lights, normals, report
 
     normals.register(app)
+    flatten.register(app)
     evaluate.register(app)
     report.register(app)
     calib.register(app)
@@ -108,5 +126,7 @@ def _command() -> Any:
     below = list(root.commands.values())
     for command in below:
         command.rich_markup_mode = "rich"
+        # Lines of a paragraph flow with the terminal; Rich would keep where the source breaks them.
+        command.help = re.sub(r"(?<=\S)\n(?=\S)", " ", command.help or "")
         below.extend(getattr(command, "commands", {}).values())
     return root

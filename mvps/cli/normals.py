@@ -20,13 +20,18 @@ DiLiGenT text files, an RTI .lp file, or a rig.yml for many samples and views.
 
   mvps normals raw out --bits 12 --align left --dark dark.tif --flat 'flat/L{light:02d}.tif'
 
+  mvps normals raw out --solver auto        shadows and highlights left out where they are
+
   mvps normals raw out --roi 0,0,1024,768 --format png16 --quality
+
+  mvps normals raw out --camera cam1.yml --undistort --frame board --board-up
 
 Exit codes: 0 all done, 1 some stacks failed, 2 your input, 130 interrupted.
 """
 
-_CAPTURE, _CORRECT, _SOLVE, _WRITE, _RUN = (
+_CAPTURE, _CAMERA, _CORRECT, _SOLVE, _WRITE, _RUN = (
     "Capture",
+    "Camera",
     "Corrections",
     "Solving",
     "Writing",
@@ -102,6 +107,46 @@ def normals(
         int | None,
         typer.Option(help="Refuse larger images before decoding.", rich_help_panel=_CAPTURE),
     ] = None,
+    camera: Annotated[
+        Path | None,
+        typer.Option(help="Calibration file for every stack.", rich_help_panel=_CAMERA),
+    ] = None,
+    camera_name: Annotated[
+        str | None,
+        typer.Option(help="Which camera of a file with several.", rich_help_panel=_CAMERA),
+    ] = None,
+    camera_crop: Annotated[
+        str | None,
+        typer.Option(
+            help="The images show x,y,w,h of the calibrated pixels.", rich_help_panel=_CAMERA
+        ),
+    ] = None,
+    camera_bin: Annotated[
+        int,
+        typer.Option(help="They were then binned N x N in the camera.", rich_help_panel=_CAMERA),
+    ] = 1,
+    camera_scale: Annotated[
+        bool,
+        typer.Option("--camera-scale", help="They were then scaled.", rich_help_panel=_CAMERA),
+    ] = False,
+    undistort: Annotated[
+        bool,
+        typer.Option(
+            "--undistort", help="Write maps in undistorted pixels.", rich_help_panel=_CAMERA
+        ),
+    ] = False,
+    frame: Annotated[
+        str,
+        typer.Option(help="Frame of the normals: camera or board.", rich_help_panel=_CAMERA),
+    ] = "camera",
+    board_up: Annotated[
+        bool,
+        typer.Option(
+            "--board-up",
+            help="Turn the board's frame so that z points to the camera.",
+            rich_help_panel=_CAMERA,
+        ),
+    ] = False,
     response: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +186,26 @@ def normals(
             rich_help_panel=_SOLVE,
         ),
     ] = "luminance",
+    solver: Annotated[
+        str,
+        typer.Option(
+            help="ls, gated (no shadows), trimmed, irls (no highlights either) or auto.",
+            rich_help_panel=_SOLVE,
+        ),
+    ] = "ls",
+    loss: Annotated[
+        str,
+        typer.Option(help="Of irls: cauchy, huber, tukey or l1.", rich_help_panel=_SOLVE),
+    ] = "cauchy",
+    iterations: Annotated[
+        int, typer.Option(help="Of irls: reweighted solves.", rich_help_panel=_SOLVE)
+    ] = 5,
+    trim: Annotated[
+        str,
+        typer.Option(
+            help="Of trimmed: shares LOW,HIGH left out of the ranks.", rich_help_panel=_SOLVE
+        ),
+    ] = "0.3,0.4",
     device: Annotated[
         str,
         typer.Option(help="auto, cpu, numpy, reference, cuda or cuda:1.", rich_help_panel=_SOLVE),

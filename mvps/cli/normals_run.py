@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mvps import console
+from mvps.calib.fit import CameraFit, parse_crop
 from mvps.capture import Overrides
 from mvps.cli.progress import RunProgress, clock_text
 from mvps.cli.report import after_run as write_after_run
 from mvps.errors import InputError
 from mvps.images import DEFAULT_MAX_PIXELS, RawLayout
 from mvps.images.info import Packing
-from mvps.pipeline.lightcheck import check_plan
 from mvps.pipeline.options import RunOptions, Schedule, parse_roi, parse_shard
 from mvps.pipeline.plan import Plan, make_plan
 from mvps.pipeline.record import StackResult
 from mvps.pipeline.run import run_plan
 from mvps.stereo import get_backend
+from mvps.stereo.solvers import parse_trim
 
 if TYPE_CHECKING:
     from mvps.stereo import Backend
@@ -49,6 +50,14 @@ class Words:
     roi: str | None
     bin: int
     max_pixels: int | None
+    camera: Path | None
+    camera_name: str | None
+    camera_crop: str | None
+    camera_bin: int
+    camera_scale: bool
+    undistort: bool
+    frame: str
+    board_up: bool
     response: str | None
     mask: Path | None
     dark: Path | None
@@ -57,6 +66,10 @@ class Words:
     saturation: float | None
     black: float | None
     grey: str
+    solver: str
+    loss: str
+    iterations: int
+    trim: str
     device: str
     format: str
     albedo: str
@@ -93,8 +106,6 @@ def execute(words: Words, *, debug: bool) -> int:
         if words.json:
             console.print_json({"results": [], "failures": plan.as_dict()["failures"]})
         return 2
-    if words.light_check:
-        plan = check_plan(plan)
     if not words.json:
         _announce(plan, backend)
     _show_plan_warnings(plan, words.verbose)
@@ -119,6 +130,7 @@ def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
             for result in run:
                 results.append(result)
                 progress.finish(result)
+                _say_solver(result, told)
                 for warning in set(result.warnings) - told:
                     told.add(warning)
                     console.warn(warning)
@@ -141,13 +153,28 @@ def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
     return 1 if failed or plan.failures else 0
 
 
+def _say_solver(result: StackResult, told: set[str]) -> None:
+    """What "auto" chose, once a solver: stack.json says it of every stack."""
+    name = result.solver.partition(":")[0]
+    if name and name not in told:
+        told.add(name)
+        console.say(f"{result.stack}: solver {result.solver}")
+
+
 def _options(words: Words) -> RunOptions:
     return RunOptions(
         device=words.device,
         grey=words.grey,
+        solver=words.solver,
+        loss=words.loss,
+        iterations=words.iterations,
+        trim=parse_trim(words.trim),
         encoding=words.format,
         albedo=words.albedo,
         convention=words.convention,
+        undistort=words.undistort,
+        frame=words.frame,
+        board_up=words.board_up,
         roi=None if words.roi is None else parse_roi(words.roi),
         bin=words.bin,
         black=words.black,
@@ -164,6 +191,7 @@ def _schedule(words: Words) -> Schedule:
         overwrite=words.overwrite,
         latency=words.latency,
         shard=(1, 1) if words.shard is None else parse_shard(words.shard),
+        light_check=words.light_check,
     )
 
 
@@ -182,7 +210,15 @@ def _overrides(words: Words) -> Overrides:
         bayer=None if words.bayer is None else words.bayer.lower(),
         raw=_raw_layout(words),
         convention=words.lights_convention,
+        camera=words.camera,
+        camera_name=words.camera_name,
+        camera_fit=_camera_fit(words),
     )
+
+
+def _camera_fit(words: Words) -> CameraFit:
+    crop = None if words.camera_crop is None else parse_crop(words.camera_crop)
+    return CameraFit(crop, words.camera_bin, words.camera_scale)
 
 
 def _alignment(word: str | None) -> Literal["right", "left"] | None:

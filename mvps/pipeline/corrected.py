@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.capture import Stack
-from mvps.images import ImageRef, Window, parse_response
-from mvps.lights.correction import correct
+from mvps.images import ImageRef, Window, parse_response, probe
+from mvps.lights.correction import correct, is_finished_flat
 from mvps.pipeline.flatfield import (
     FlatField,
     Rows,
@@ -32,7 +32,7 @@ from mvps.pipeline.windowed import WindowedRows, bin_all, bin_mean
 # value below anything that a camera can give, yet not so large that the solver takes it as missing.
 UNUSABLE = np.float32(-1e12)
 
-Opener = Callable[[ImageRef], WindowedRows]
+Opener = Callable[[ImageRef, str | None], WindowedRows]  # image and its mosaic
 
 
 class Corrector:
@@ -81,16 +81,21 @@ class Corrector:
     ) -> None:
         self._table = response_table(stack.response, stack.infos[0], white)
         dark = stack.ref(stack.dark) if stack.dark else None
-        self._dark = opener(dark) if dark else None
-        self._ambient = opener(stack.ref(stack.ambient)) if stack.ambient else None
+        ambient = stack.ref(stack.ambient) if stack.ambient else None
+        self._dark = opener(dark, stack.bayer) if dark else None
+        self._ambient = opener(ambient, stack.bayer) if ambient else None
         self._shared_flat = len(set(stack.flats)) == 1
         refs = stack.flats[:1] if self._shared_flat else stack.flats
-        self._flats = [opener(ref) for ref in refs]
-        curve = (stack.response, stack.bayer, white)
-        self._means = [
-            mean_light(FlatField(ref, dark, *curve, options.max_pixels, stamp(ref, dark)))
-            for ref in refs
+        limit = options.max_pixels
+        self._finished = [
+            is_finished_flat(probe(ref, max_pixels=limit), stack.infos[0]) for ref in refs
         ]
+        self._flats, self._means = [], []
+        for ref, finished in zip(refs, self._finished, strict=True):
+            curve = ("linear", None, 1.0) if finished else (stack.response, stack.bayer, white)
+            below = None if finished else dark
+            self._flats.append(opener(ref, curve[1]))
+            self._means.append(mean_light(FlatField(ref, below, *curve, limit, stamp(ref, below))))
         self._limits = limits
         self._limited = any(np.isfinite(limits))
         self.low = float(UNUSABLE) / 2 if self._limited else -np.inf
@@ -127,8 +132,9 @@ class Corrector:
         return first
 
     def _flat_gain(self, k: int, y0: int, y1: int) -> Rows:
-        flat = linear_rows(self._flats[k], y0, y1, self._table)
-        return gain_rows(flat, self._dark_rows, self._means[k])
+        finished = self._finished[k]
+        flat = linear_rows(self._flats[k], y0, y1, None if finished else self._table)
+        return gain_rows(flat, None if finished else self._dark_rows, self._means[k])
 
     def _linear(self, frame: WindowedRows | None, y0: int, y1: int) -> Rows | None:
         return None if frame is None else linear_rows(frame, y0, y1, self._table)

@@ -12,8 +12,10 @@ from mvps.frames import CONVENTIONS
 from mvps.images import DEFAULT_MAX_PIXELS, Window
 from mvps.images.encodings import NORMAL_ENCODINGS
 from mvps.stereo.problem import GREYS
+from mvps.stereo.solvers import ITERATIONS, TRIM, Solver
 
 STRIP_ROWS = 64
+FRAMES = ("camera", "board")
 ALBEDO_FORMATS = ("f32", "u16", "none")
 _ROI = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
 
@@ -43,9 +45,13 @@ class RunOptions:
     ----------
     device : ``auto``, ``cpu``, ``reference``, ``numpy``, ``cuda`` or ``cuda:1``
     grey : how RGB becomes one number, see :func:`mvps.stereo.prepare`
+    solver, loss, iterations, trim : what is minimised, see :class:`mvps.stereo.Solver`
     encoding : of the normal map, a key of ``NORMAL_ENCODINGS``
     albedo : ``f32``, ``u16`` (scaled, the scale is recorded) or ``none``
     convention : signs of the written normals
+    undistort : resample the maps to the camera's undistorted pixels
+    frame : of the written normals, ``camera`` or ``board``
+    board_up : turn the board's frame about x, so that a facing board has the normal (0, 0, 1)
     roi : part of the raw image to solve, in raw pixels
     bin : edge of the square of raw pixels that is averaged into one
     black, saturation : fractions of full scale; samples at or beyond them are not usable, and a
@@ -57,9 +63,16 @@ class RunOptions:
 
     device: str = "auto"
     grey: str = "luminance"
+    solver: str = "ls"
+    loss: str = "cauchy"
+    iterations: int = ITERATIONS
+    trim: tuple[float, float] = TRIM
     encoding: str = "tiff"
     albedo: str = "f32"
     convention: str = "opengl"
+    undistort: bool = False
+    frame: str = "camera"
+    board_up: bool = False
     roi: Window | None = None
     bin: int = 1
     black: float | None = None
@@ -70,9 +83,15 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         _one_of("--grey", self.grey, GREYS)
+        _ = self.solver_settings  # refuses what it cannot be
         _one_of("--format", self.encoding, tuple(NORMAL_ENCODINGS))
         _one_of("--albedo", self.albedo, ALBEDO_FORMATS)
         _one_of("--convention", self.convention, tuple(CONVENTIONS))
+        _one_of("--frame", self.frame, FRAMES)
+        if self.frame == "board" and self.convention != "opengl":
+            raise InputError("--convention", "holds for the camera's frame", "leave it out")
+        if self.board_up and self.frame != "board":
+            raise InputError("--board-up", "turns the board's frame", "add --frame board")
         if self.bin < 1:
             raise InputError("--bin", f"{self.bin} is below 1", "1 keeps every pixel")
         if self.max_pixels < 1:
@@ -84,6 +103,11 @@ class RunOptions:
                 raise InputError(name, f"{value} is not a fraction of full scale", "0 to 1")
         if not black < saturation:
             raise InputError("--black", f"{black} is not below --saturation {saturation}")
+
+    @property
+    def solver_settings(self) -> Solver:
+        """The solver with its parameters."""
+        return Solver(self.solver, self.loss, self.iterations, trim=self.trim)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -100,12 +124,14 @@ class Schedule:
     overwrite : solve again what an earlier run has done
     latency : one stack at a time, its lights read side by side, so that each is done soonest
     shard : (i, n), solve the i-th of n parts of the plan, 1-based
+    light_check : ask the images under each set of lights whether these are the right ones
     """
 
     workers: int = 0
     overwrite: bool = False
     latency: bool = False
     shard: tuple[int, int] = (1, 1)
+    light_check: bool = True
 
     def __post_init__(self) -> None:
         if self.workers < 0:

@@ -13,6 +13,7 @@ from mvps.errors import InputError, MvpsError
 from mvps.findings import Finding
 from mvps.images import Window
 from mvps.machine import cores
+from mvps.pipeline.mapview import AS_SEEN, MapView
 from mvps.pipeline.options import DEFAULT_SCHEDULE, RunOptions, Schedule
 
 # CPU milliseconds for 20 megapixels on one core, 8-bit and 16-bit grey; only for the estimate.
@@ -50,6 +51,7 @@ class PlannedStack:
     ----------
     window : the part of the raw image that is solved, in raw pixels
     width, height : of the maps, after region of interest and binning
+    view : pixel grid and frame of the maps
     """
 
     stack: Stack
@@ -58,6 +60,7 @@ class PlannedStack:
     window: Window
     width: int
     height: int
+    view: MapView = AS_SEEN
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -159,20 +162,25 @@ def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | 
         fault = InputError(folder, "holds the photographs", "write the maps to another folder")
         return Fault(stack.name, str(fault))
     try:
-        inspected, findings = inspect(stack, options.max_pixels)
+        return _planned(stack, folder, options)
     except MvpsError as error:
         return Fault(stack.name, str(error))
+
+
+def _planned(stack: Stack, folder: Path, options: RunOptions) -> PlannedStack:
+    inspected, findings = inspect(stack, options.max_pixels)
     if not inspected.infos:
         return PlannedStack(inspected, folder, findings, Window(0, 0, 1, 1), 0, 0)
     full = Window(0, 0, inspected.infos[0].width, inspected.infos[0].height)
     window = options.roi or full
     if window.x + window.width > full.width or window.y + window.height > full.height:
         size = f"{full.width}x{full.height}"
-        return Fault(stack.name, f"--roi: reaches beyond the {size} images of {stack.title}")
+        raise InputError("--roi", f"reaches beyond the {size} images of {stack.title}")
     width, height = window.width // options.bin, window.height // options.bin
     if width == 0 or height == 0:
-        return Fault(stack.name, f"--bin: {options.bin} is larger than the image of {stack.title}")
-    return PlannedStack(inspected, folder, findings, window, width, height)
+        raise InputError("--bin", f"{options.bin} is larger than the image of {stack.title}")
+    view = MapView.of(inspected, window, options)
+    return PlannedStack(inspected, folder, findings, window, width, height, view)
 
 
 def _stack_ms(planned: PlannedStack, options: RunOptions) -> float:

@@ -33,6 +33,7 @@ class StackResult:
     error : the one line that says why it failed, else empty
     pixels, valid : of the maps; those with a normal
     raw_pixels : read over all lights
+    solver : what "auto" chose and why; empty where nothing was left to choose
     """
 
     stack: str
@@ -44,6 +45,7 @@ class StackResult:
     pixels: int = 0
     valid: int = 0
     raw_pixels: int = 0
+    solver: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, as in the manifest."""
@@ -66,7 +68,9 @@ class Figures:
     Attributes
     ----------
     masked : pixels outside the mask
-    valid : pixels with a normal; the rest inside the mask is degenerate
+    valid : solved pixels with a normal; the rest inside the mask is degenerate
+    written_valid : pixels of the maps with a normal, fewer or more where they were resampled
+    fallback : valid pixels where a robust estimate was refused; None with plain least squares
     albedo_sum, residual_square_sum : over valid pixels; the latter None without ``--quality``
     """
 
@@ -74,8 +78,10 @@ class Figures:
     pixels: int = 0
     masked: int = 0
     valid: int = 0
+    fallback: int | None = None
     albedo_sum: float = 0.0
     residual_square_sum: float | None = None
+    written_valid: int | None = None
 
     def add(self, out: StripOut, wanted: int | None) -> None:
         """Count one solved strip, of which ``wanted`` pixels lie inside the mask."""
@@ -85,6 +91,8 @@ class Figures:
         self.valid += int(np.count_nonzero(out.valid.view(np.bool_)))
         # NumPy adds pairwise, so that float32 loses nothing that matters within one strip.
         self.albedo_sum += float(out.albedo.sum()) / (out.albedo.size // count)
+        if out.fallback is not None:
+            self.fallback = (self.fallback or 0) + int(np.count_nonzero(out.fallback))
         if out.residual is not None:
             squares = float(np.einsum("p,p->", out.residual, out.residual, dtype=np.float64))
             self.residual_square_sum = (self.residual_square_sum or 0.0) + squares
@@ -96,8 +104,10 @@ class Figures:
         return {
             "pixels": self.pixels,
             "valid": self.valid,
+            "written_valid": self.valid if self.written_valid is None else self.written_valid,
             "masked": self.masked,
             "degenerate": self.pixels - self.masked - self.valid,
+            "fallback": self.fallback,
             "mean_albedo": self.albedo_sum / count,
             "residual_rms": None if squares is None else float(np.sqrt(squares / count)),
             "saturated_share": self.statistics.saturated_share,
@@ -113,6 +123,7 @@ def write_record(
     *,
     fingerprint: str,
     inputs: list[dict[str, Any]],
+    solver: dict[str, Any],
     device: dict[str, Any],
     outputs: dict[str, Any],
     warnings: tuple[str, ...],
@@ -125,14 +136,14 @@ def write_record(
         "schema": SCHEMA,
         "stack": stack.name,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "frame": "camera",
-        "frame_axes": "x right, y up, z towards the camera, then the signs of the convention",
+        **planned.view.statement(),
+        "frame_axes": planned.view.axes(),
         "convention": plan.options.convention,
         "fingerprint": fingerprint,
         "inputs": inputs,
         "layout": stack.layout,
         "lights": _lights(stack),
-        "camera": _camera(stack),
+        "camera": planned.view.as_dict(stack),
         "samples": {
             "format": info.format,
             "container_bits": info.dtype.itemsize * 8,
@@ -145,6 +156,7 @@ def write_record(
         },
         "size": {"width": planned.width, "height": planned.height},
         "options": plan.options.as_dict(),
+        "solver": solver,
         "outputs": outputs,
         "figures": figures.as_dict(),
         "warnings": list(warnings),
@@ -182,13 +194,6 @@ def _lights(stack: Stack) -> dict[str, Any]:
         "intensities": stack.lights.intensities.tolist(),
         "condition": stack.lights.condition(),
     }
-
-
-def _camera(stack: Stack) -> dict[str, Any] | None:
-    camera = stack.camera
-    if camera is None:
-        return None
-    return {"path": str(camera.source.path), "sha256": camera.source.sha256, "applied": "no"}
 
 
 def _relative(folder: Path, out: Path) -> str:

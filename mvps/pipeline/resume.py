@@ -64,6 +64,7 @@ def fingerprint(planned: PlannedStack, options: RunOptions) -> str:
         "samples": asdict(stack.sample_format),
         "bayer": stack.bayer,
         "raw": None if stack.raw is None else asdict(stack.raw),
+        "camera": planned.view.digest(),
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 

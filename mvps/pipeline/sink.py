@@ -88,7 +88,10 @@ class MapSink:
                 self.folder / "quality.tif",
                 (width, height, 2),
                 np.float32,
-                self._describe("plane 0: residual RMS in albedo units; plane 1: lights used"),
+                self._describe(
+                    "plane 0: residual RMS in albedo units; "
+                    "plane 1: lights used, negative where the solver fell back"
+                ),
             )
         self._preview = PreviewAccumulator(width, height) if options.preview else None
 
@@ -119,7 +122,10 @@ class MapSink:
         if self._albedo is not None:
             self._albedo.write_rows(self._encode_albedo(out.albedo).reshape(*shape, -1))
         if self._quality is not None and out.residual is not None and out.used is not None:
-            planes = np.stack([out.residual, out.used.astype(np.float32)], axis=-1)
+            used = out.used.astype(np.float32)
+            if out.fallback is not None:
+                used[out.fallback > 0] *= -1
+            planes = np.stack([out.residual, used], axis=-1)
             self._quality.write_rows(planes.reshape(*shape, 2))
 
     def _encode_albedo(self, albedo: NDArray[np.float32]) -> NDArray[Any]:

@@ -97,7 +97,7 @@ class StripSource:
                 window=window,
                 options=options,
                 limits=(low, high),
-                opener=lambda ref: rows(ref, stack.bayer),
+                opener=rows,
             )
             self._files = opening.pop_all()
         info = self._lights[0].info

@@ -17,13 +17,16 @@ import numpy as np
 
 from mvps.capture import Stack
 from mvps.pipeline.inputs import describe_inputs, input_states
+from mvps.pipeline.lightwatch import LightWatch
 from mvps.pipeline.options import STRIP_ROWS
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.record import Figures, StackResult, write_record
 from mvps.pipeline.resume import fingerprint
+from mvps.pipeline.settling import problem_of, settle
 from mvps.pipeline.sink import MapSink
 from mvps.pipeline.source import StripSource
-from mvps.stereo import Backend, Problem, StripOut, prepare
+from mvps.pipeline.warped import WarpedSink
+from mvps.stereo import Backend, Problem, StripOut
 
 SATURATED_SHARE = 0.01  # from here on highlights visibly bend least-squares normals
 BLACK_SHARE = 0.25
@@ -54,13 +57,20 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Job:
-    """What every stack of a run shares; ``readers`` reads the lights of a stack side by side."""
+    """What every stack of a run shares.
+
+    Attributes
+    ----------
+    readers : reads the lights of a stack side by side
+    lights : asks the images about their lights; None leaves that out
+    """
 
     plan: Plan
     backend: Backend
     progress: Progress
     cancel: threading.Event
     readers: Executor | None = None
+    lights: LightWatch | None = None
 
 
 def run_stack(planned: PlannedStack, job: Job) -> StackResult:
@@ -77,21 +87,26 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
     stack, options = planned.stack, job.plan.options
     clock = Stopwatch()
     before = input_states(stack)
+    if job.lights is not None:
+        with clock.stage("light check"):
+            job.lights.begin(planned)
+    with clock.stage("choose"):
+        solver, choice = settle(planned, options, job.readers)
     with StripSource(stack, planned.window, options, job.readers) as source:
-        problem = prepare(
-            stack.lights,
-            channels=source.channels,
-            dtype=source.dtype,
-            white=source.white,
-            grey=options.grey,
-            low=source.low,
-            high=source.high,
+        problem = problem_of(source, planned, options.grey, solver)
+        maps = MapSink(
+            planned.folder,
+            (planned.width, planned.height),
+            problem,
+            source.white,
+            options,
+            statement=planned.view.statement(),
         )
-        sink = MapSink(
-            planned.folder, (planned.width, planned.height), problem, source.white, options
-        )
+        sink = WarpedSink(maps, planned.view) if planned.view.changes else maps
         try:
             figures = _stream(source, problem, sink, job, clock)
+            if isinstance(sink, WarpedSink):
+                figures.written_valid = sink.valid
             with clock.stage("digest"):
                 inputs = describe_inputs(stack, before)
             with clock.stage("encode"):
@@ -100,12 +115,15 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
             sink.abort()
             raise
         warnings = planned.warnings + _warnings(stack, source, figures)
+    if job.lights is not None:
+        warnings += tuple(finding.message for finding in job.lights.findings(planned))
     write_record(
         planned,
         job.plan,
         figures,
         fingerprint=fingerprint(planned, options),
         inputs=inputs,
+        solver=solver.parameters() | ({"auto": choice.as_dict()} if choice else {}),
         device=job.backend.describe(),
         outputs={"files": outputs, "albedo_scale": sink.albedo_scale},
         warnings=warnings,
@@ -120,11 +138,16 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
         pixels=figures.pixels,
         valid=figures.valid,
         raw_pixels=planned.raw_pixels,
+        solver=f"{solver.name}: {choice.reason}" if choice else "",
     )
 
 
 def _stream(
-    source: StripSource, problem: Problem, sink: MapSink, job: Job, clock: Stopwatch
+    source: StripSource,
+    problem: Problem,
+    sink: MapSink | WarpedSink,
+    job: Job,
+    clock: Stopwatch,
 ) -> Figures:
     quality = job.plan.options.quality
     whole = StripOut.empty(source.width * STRIP_ROWS, problem, quality=quality)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from mvps.errors import InputError, MvpsError
 from mvps.files import RECORD, atomic_path, natural_key, read_text
 from mvps.images import ImageRef, read_image
-from mvps.images.maps import read_normals
+from mvps.images.maps import read_normals, read_statement
 from mvps.images.preview import write_png
 from mvps.stereo.evaluate import ErrorSummary, angular_error, error_picture, summarise
 
-_TRUTH_NAMES = ("normals", "normal", "normal_gt", "Normal_gt", "truth", "truth_normals")
-_SUFFIXES = (".tif", ".tiff", ".png", ".exr", ".npy", ".mat", ".jxl")
+TRUTH_NAMES = ("normals", "normal", "normal_gt", "Normal_gt", "truth", "truth_normals")
+MAP_SUFFIXES = (".mat", ".npy", ".tif", ".tiff", ".exr", ".png", ".jxl")  # exact ones first
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def compare_tree(
     found, failures = [], []
     for name, normals in maps:
         try:
-            pair = (name, normals or _map_in(out / name), _single(truth, name))
+            pair = (name, normals or _map_in(out / name), find_truth(truth, name))
             found.append(_compare(pair, inside, truth_convention, limit))
         except (MvpsError, OSError) as error:
             failures.append(str(error))
@@ -91,19 +91,25 @@ def _maps(out: Path, truth: Path) -> list[tuple[str, Path | None]]:
 
 
 def _map_in(folder: Path) -> Path:
-    for suffix in _SUFFIXES:
+    for suffix in MAP_SUFFIXES:
         if (path := folder / f"normals{suffix}").is_file():
             return path
     raise InputError(folder, "holds no normal map")
 
 
-def _single(truth: Path, name: str) -> Path:
-    """The truth of one stack: the file itself, or what the folder holds under the stack's name."""
+def find_truth(truth: Path, name: str) -> Path:
+    """The truth of one stack: the file itself, or what the folder holds under the stack's name.
+
+    Raises
+    ------
+    InputError
+        The folder holds none for this stack.
+    """
     if truth.is_file():
         return truth
-    bases = [truth / name / stem for stem in _TRUTH_NAMES] + [truth / name]
+    bases = [truth / name / stem for stem in TRUTH_NAMES] + [truth / name]
     for base in bases:
-        for suffix in _SUFFIXES:
+        for suffix in MAP_SUFFIXES:
             if (path := base.parent / f"{base.name}{suffix}").is_file():
                 return path
     raise InputError(truth / name, "no truth for this stack", f"e.g. {name}/normals.tif")
@@ -118,6 +124,7 @@ def _compare(
     name, normals_path, truth_path = pair
     record = _record(normals_path)
     stated = record.get("convention") if normals_path.suffix == ".npy" else None
+    _check_frames(normals_path, record, truth_path)
     normals, valid = read_normals(normals_path, convention=stated)
     truth, known = read_normals(truth_path, convention=truth_convention)
     window = _window(normals_path, record)
@@ -139,6 +146,24 @@ def _compare(
     with atomic_path(picture) as temporary:
         write_png(temporary, error_picture(error, limit))
     return Comparison(name, normals_path, truth_path, picture, summarise(error, known))
+
+
+def _check_frames(normals_path: Path, record: dict[str, Any], truth_path: Path) -> None:
+    """Refuse normals of two frames, whose angles say nothing of either."""
+    said = [record | read_statement(normals_path), read_statement(truth_path)]
+    frames = [(s.get("frame", "camera"), s.get("board_up", False)) for s in said]
+    if frames[0] != frames[1]:
+        names = [f"{frame}{' (turned up)' if up else ''}" for frame, up in frames]
+        raise InputError(
+            normals_path,
+            f"its normals are in the frame {names[0]}, those of {truth_path} in {names[1]}",
+            "solve with --frame camera to compare with a truth of the camera's frame",
+        )
+    flat = [bool(s.get("undistorted")) for s in said]
+    if said[1] and flat[0] != flat[1]:
+        what = "is undistorted, its truth" if flat[0] else "is not undistorted, but its truth"
+        rest = "is not" if flat[0] else "is"
+        raise InputError(normals_path, f"{what} {truth_path} {rest}", "compare maps of one grid")
 
 
 def _record(normals_path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ STREAMED_BYTES = 16 << 20
 
 
 class CpuBackend:
-    """Least squares by the compiled core; calls release the GIL and may run in many threads.
+    """The compiled core; calls release the GIL and may run in many threads.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ class CpuBackend:
     def solve_strip(self, problem: Problem, samples: Any, mask: Any | None, out: StripOut) -> None:
         """Solve N pixels; arrays as in :func:`mvps.stereo.solution.check_strip`."""
         check_strip(problem, samples, mask, out)
-        full = needs_full(problem, out)
-        name = f"mvps_ls_{DTYPES[samples.dtype.name]}_{problem.kernel}"
+        robust = problem.solver.robust
+        kind = f"{DTYPES[samples.dtype.name]}_{problem.kernel}"
         table = problem.table
-        arguments = (
+        arguments: tuple[Any, ...] = (
             samples.ctypes.data,
             plane_stride(samples),
             samples.shape[1],
@@ -60,19 +60,24 @@ class CpuBackend:
             out.albedo.ctypes.data,
             out.valid.ctypes.data,
         )
-        if not full:
+        if not robust and not needs_full(problem, out):
             written = out.normals.nbytes + out.albedo.nbytes
-            getattr(self._core, name)(*arguments, written >= STREAMED_BYTES)
+            getattr(self._core, f"mvps_ls_{kind}")(*arguments, written >= STREAMED_BYTES)
             return
         directions = problem.directions.astype(np.float32)
-        getattr(self._core, name + "_full")(
-            *arguments,
+        arguments += (
             directions.ctypes.data,
             problem.low,
             problem.high,
             _address(out.residual),
             _address(out.used),
         )
+        if not robust:
+            getattr(self._core, f"mvps_ls_{kind}_full")(*arguments)
+            return
+        settings = problem.solver.settings(problem.lights)
+        function = getattr(self._core, f"mvps_rb_{kind}")
+        function(*arguments, _address(out.fallback), settings.ctypes.data)
 
 
 def _address(array: Any | None) -> int | None:

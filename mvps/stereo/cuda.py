@@ -1,6 +1,7 @@
 """The one door to ``kernels/`` on a GPU: CuPy compiles the CUDA source there and launches it.
 
-The maths stands in ``kernels/least_squares.cuh``; here are devices, checks, transfers and launches.
+The maths stands in ``kernels/least_squares.cuh`` and ``robust.cuh``; here are devices, checks,
+transfers and launches.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from mvps.stereo.solution import StripOut, check_strip, needs_full, plane_stride
 __all__ = ["CudaBackend", "DeviceInfo", "available", "device_info", "device_of"]
 
 SOURCE = "least_squares.cu"
+ROBUST_SOURCE = "robust.cu"
 BLOCK = 256  # threads; at 64 registers each, four blocks fit on a multiprocessor
 STAGED_BYTES = 32 << 20  # most pinned host memory for samples that one thread takes
 KERNELS = tuple(
@@ -37,6 +39,15 @@ KERNELS = tuple(
     for kind in DTYPES.values()
     for mode in ("grey", "rgb", "channels")
     for full in ("", "_full")
+)
+# Deepest rank that the kernels of each set find in registers; 0: they halve an interval instead.
+ROOMS = (8, 16, 0)
+ROBUST_KERNELS = tuple(
+    f"rb_{kind}_{mode}_{solver}_{room}"
+    for kind in DTYPES.values()
+    for mode in ("grey", "rgb", "channels")
+    for solver, rooms in (("gated", (0,)), ("trimmed", ROOMS), ("irls", ROOMS))
+    for room in rooms
 )
 
 
@@ -49,8 +60,8 @@ def available() -> tuple[bool, str]:
     return True, ""
 
 
-def kernel_sources() -> tuple[str, tuple[str, ...]]:
-    """CUDA source and the options it is compiled with.
+def kernel_sources(name: str = SOURCE) -> tuple[str, tuple[str, ...]]:
+    """CUDA source of that name in ``kernels/`` and the options it is compiled with.
 
     CuPy keeps compiled kernels on disk by source and options but does not look into headers, so a
     digest of the headers goes into the options.
@@ -60,11 +71,11 @@ def kernel_sources() -> tuple[str, tuple[str, ...]]:
     for header in sorted(folder.glob("*.cuh")):
         digest.update(header.read_bytes())
     options = ("--std=c++17", f"-I{folder}", f"-DMVPS_HEADERS=0x{digest.hexdigest()[:16]}")
-    return (folder / SOURCE).read_text(encoding="utf-8"), options
+    return (folder / name).read_text(encoding="utf-8"), options
 
 
 class CudaBackend:
-    """Least squares on one CUDA device; one object serves any number of threads.
+    """One CUDA device; one object serves any number of threads.
 
     Parameters
     ----------
@@ -135,6 +146,11 @@ class CudaBackend:
         with working_on(self.index) as cp:
             return cp.empty(shape, dtype)
 
+    def on_host(self, array: Any) -> Any:
+        """A NumPy copy of an array on this device."""
+        with working_on(self.index) as cp:
+            return cp.asnumpy(array)
+
     def on_device(self, array: Any) -> Any:
         """The array as CuPy's: CuPy and DLPack arrays of this device are not copied."""
         with working_on(self.index) as cp:
@@ -180,8 +196,8 @@ def plan_launch(
     element goes by value.
     """
     count = samples.shape[1]
-    full = needs_full(problem, out)
-    name = f"ls_{DTYPES[samples.dtype.name]}_{problem.kernel}" + ("_full" if full else "")
+    full = problem.solver.robust or needs_full(problem, out)
+    name = _kernel_name(problem, samples.dtype.name, full=full)
     args: tuple[Any, ...] = (
         samples,
         np.int64(plane_stride(samples)),
@@ -199,7 +215,18 @@ def plan_launch(
         directions = upload(problem.directions.astype(np.float32))
         limits = np.float32(problem.low), np.float32(problem.high)
         args += (directions, *limits, out.residual, out.used)
+    if problem.solver.robust:
+        args += (out.fallback, problem.solver.settings(problem.lights))
     return Launch(name, (-(-count // BLOCK),), (BLOCK,), args)
+
+
+def _kernel_name(problem: Problem, dtype: str, *, full: bool) -> str:
+    kind = f"{DTYPES[dtype]}_{problem.kernel}"
+    if not problem.solver.robust:
+        return f"ls_{kind}" + ("_full" if full else "")
+    deepest = problem.solver.deepest_rank(problem.lights)
+    room = next((room for room in ROOMS if 0 < deepest <= room), 0)
+    return f"rb_{kind}_{problem.solver.name}_{room}"
 
 
 def _launch(problem: Problem, samples: Any, mask: Any | None, out: StripOut) -> None:
@@ -263,12 +290,16 @@ def _pinned(like: Any) -> Any:
 
 
 @cache
-def _module() -> Any:
-    source, options = kernel_sources()
-    return load_cupy().RawModule(code=source, options=options)
+def _module(name: str, *more_options: str) -> Any:
+    source, options = kernel_sources(name)
+    return load_cupy().RawModule(code=source, options=(*options, *more_options))
 
 
 @cache
 def _kernel(name: str) -> Any:
     """The kernel; CuPy compiles its module once for every device that launches it."""
-    return _module().get_function(name)
+    family, kind, *_ = name.split("_")
+    if family == "rb":
+        sample_bytes = {"u8": 1, "u16": 2, "f32": 4}[kind]
+        return _module(ROBUST_SOURCE, f"-DRB_BYTES={sample_bytes}").get_function(name)
+    return _module(SOURCE).get_function(name)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mvps.errors import InputError
+from mvps.stereo.solvers import LEAST_SQUARES, Solver
 
 if TYPE_CHECKING:
     from mvps.lights import LightRig
@@ -53,6 +54,7 @@ class Problem:
     clamp : upper end of v; infinite where there is none
     low, high : a light counts at a pixel where low < max_c raw < high; infinite where off
     floor : a pixel with \|g\| at or below it is degenerate (Frobenius norm with three albedos)
+    solver : what is minimised
     pinv : (3, K) float64, (L'L)^-1 L', derived
 
     Raises
@@ -68,6 +70,7 @@ class Problem:
     low: float
     high: float
     floor: float
+    solver: Solver = LEAST_SQUARES
     pinv: Array = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +130,7 @@ def prepare(
     grey: str = "luminance",
     low: float | None = None,
     high: float | None = None,
+    solver: Solver = LEAST_SQUARES,
 ) -> Problem:
     """Bring lights, sample scale and limits together.
 
@@ -138,7 +142,9 @@ def prepare(
     white : raw value of a full-scale sample
     grey : "luminance" (weighted sum of R, G, B over intensity), "matlab" (the same, clamped to 1)
         or "channels" (an albedo a channel, one normal); of no effect with one channel
-    low, high : raw values between which a sample counts; None for no limit
+    low, high : raw values between which a sample counts; None for no limit, but with
+        the robust solvers integer samples from 0.98 of ``white`` on never count
+    solver : what is minimised; "auto" is decided before, by :func:`mvps.stereo.auto.choose`
 
     Raises
     ------
@@ -158,6 +164,7 @@ def prepare(
     K, colour = len(lights.directions), channels == 3
     weights = np.array(LUMINANCE if colour and grey != "channels" else (1.0,) * channels)
     gain = weights / (white * _intensities(lights.intensities, channels))
+    high = solver.upper_limit(white, dtype) if high is None else high
     # Rounded to what the kernels compare with, so that no path disagrees at the limit itself.
     lower = float(np.float32(-math.inf if low is None else low))
     upper = float(np.float32(math.inf if high is None else high))
@@ -173,6 +180,7 @@ def prepare(
         low=lower,
         high=upper,
         floor=float(NOISE_FLOOR * full_scale.mean()),
+        solver=solver,
     )
 
 

@@ -1,7 +1,8 @@
-"""What is right: photometric stereo by least squares in NumPy, the definition and the fallback.
+"""What is right: photometric stereo in NumPy, the definition and the fallback.
 
-g = (L'L)^-1 L'v, n = g/|g|, albedo = |g| (Woodham 1980). Every compiled path is tested
-against this file in float64; in float32, tile by tile, it does the work where nothing is compiled.
+g = (L'L)^-1 L'v, n = g/|g|, albedo = |g| (Woodham 1980). The robust solvers stand in
+``robust_reference.py``. Every compiled path is tested against these files in float64; in float32,
+tile by tile, they do the work where nothing is compiled.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mvps.stereo.problem import Problem
+from mvps.stereo.robust_reference import COUNTS, Fit, robust_fit
 from mvps.stereo.solution import StripOut, check_strip
 
 ABSURD = 2.0**50  # a sample this large (infinite, or a "no data" of FLT_MAX) counts as missing
@@ -23,7 +25,7 @@ Array = NDArray[Any]
 
 
 class ReferenceBackend:
-    """Least squares in NumPy.
+    """Every solver in NumPy.
 
     Parameters
     ----------
@@ -66,32 +68,42 @@ def _solve(
         if samples.dtype.kind == "f":
             raw[np.abs(raw) >= ABSURD] = np.nan  # so that no clamp and no limit can hide it
         v = _values(problem, raw)  # (K, N, A), one A an albedo
-        G = problem.pinv.astype(dtype) @ v.reshape(problem.lights, -1)
-        G = G.reshape(3, -1, problem.albedos).transpose(1, 0, 2)  # (N, 3, A)
-        M = (problem.directions.T @ problem.directions).astype(dtype)  # (3, 3)
-        used: Array = np.full(raw.shape[1], problem.lights)
-        spans: Array = np.full(raw.shape[1], True)
-        usable = _usable(problem, raw)  # (K, N)
-        if problem.has_limits:
-            G, M, used, spans = _within_limits(problem, usable, v, G)
+        fit = _fit(problem, v, _usable(problem, raw))
+        G, weights = fit.G, fit.weights
         norm = np.sqrt(np.einsum("nia,nia->n", G, G))
-        valid = (norm > problem.floor) & (norm < CEILING) & spans
+        valid = (norm > problem.floor) & (norm < CEILING) & fit.determined
         if mask is not None:
             valid &= mask != 0
         if problem.mode == "channels":
-            normals, albedo = _shared_normal(G, M)
+            normals, albedo = _shared_normal(G, fit.M)
         else:
             normals, albedo = G[:, :, 0] / norm[:, None], norm[:, None]
         if out.residual is not None:
             shading = problem.directions.astype(dtype) @ normals.T  # (K, N)
             square = np.square(v - shading[:, :, None] * albedo).mean(axis=2)
-            mean = (square * usable).sum(axis=0) / used
+            mean = (square * weights).sum(axis=0) / weights.sum(axis=0)
             out.residual[...] = np.where(valid, np.sqrt(mean), 0)
     out.valid[...] = valid
     out.normals[...] = np.where(valid[:, None], normals, 0)
     out.albedo[...] = np.where(valid[:, None], albedo, 0).reshape(out.albedo.shape)
     if out.used is not None:
-        out.used[...] = np.where(valid, used, 0)
+        out.used[...] = np.where(valid, (weights > COUNTS).sum(axis=0), 0)
+    if out.fallback is not None:
+        out.fallback[...] = valid & fit.fallback
+
+
+def _fit(problem: Problem, v: Array, usable: Array) -> Fit:
+    """Fit v (K, N, A) as the problem's solver wants it; ``usable`` (K, N) bool."""
+    if problem.solver.robust:
+        return robust_fit(problem, v, usable)
+    count = v.shape[1]
+    G = problem.pinv.astype(v.dtype) @ v.reshape(problem.lights, -1)
+    G = G.reshape(3, count, -1).transpose(1, 0, 2)  # (N, 3, A)
+    M = (problem.directions.T @ problem.directions).astype(v.dtype)  # (3, 3)
+    spans: Array = np.full(count, True)
+    if problem.has_limits:
+        G, M, spans = _within_limits(problem, usable, v, G)
+    return Fit(G, M, usable, spans, np.zeros_like(spans))
 
 
 def _values(problem: Problem, raw: Array) -> Array:
@@ -112,8 +124,8 @@ def _usable(problem: Problem, raw: Array) -> Array:
 
 def _within_limits(
     problem: Problem, usable: Array, v: Array, everything: Array
-) -> tuple[Array, Array, Array, Array]:
-    """G (N, 3, A), L'L (N, 3, 3), count and rank of the lights that are usable at each pixel.
+) -> tuple[Array, Array, Array]:
+    """G (N, 3, A), L'L (N, 3, 3) and rank of the lights that are usable at each pixel.
 
     ``usable`` is (K, N); the rest of the pixel's system is solved by itself. ``everything`` is G
     with every light, kept where every light is usable.
@@ -127,7 +139,7 @@ def _within_limits(
     G = everything.copy()
     part = spans & (used < problem.lights)
     G[part] = np.linalg.solve(M[part], b[part])
-    return G, M, used, spans | (used == problem.lights)
+    return G, M, spans | (used == problem.lights)
 
 
 def _smallest_pivot(M: Array) -> Array:

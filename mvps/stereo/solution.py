@@ -29,6 +29,8 @@ class Solution:
     residual : (H, W) float32, root of the mean over the lights that counted (and channels) of
         (v - albedo l.n)^2; None unless asked for
     used : (H, W) uint8, lights that counted; None unless asked for
+    fallback : (H, W) uint8, 1 where a robust estimate was refused and least squares over the usable
+        lights took its place; None with solvers that have no such fallback
     """
 
     normals: Any
@@ -36,6 +38,7 @@ class Solution:
     valid: Any
     residual: Any = None
     used: Any = None
+    fallback: Any = None
 
     @property
     def degenerate(self) -> int:
@@ -54,6 +57,7 @@ class StripOut:
     valid : (N,) uint8, 0 or 1
     residual : (N,) float32, or None where it is not wanted
     used : (N,) uint8, or None where it is not wanted
+    fallback : (N,) uint8, 0 or 1, or None with solvers that have none
     """
 
     normals: Any
@@ -61,6 +65,7 @@ class StripOut:
     valid: Any
     residual: Any = None
     used: Any = None
+    fallback: Any = None
 
     @classmethod
     def empty(
@@ -79,6 +84,7 @@ class StripOut:
             valid=make((pixels,), np.uint8),
             residual=make((pixels,), np.float32) if quality else None,
             used=make((pixels,), np.uint8) if quality else None,
+            fallback=make((pixels,), np.uint8) if problem.solver.robust else None,
         )
 
     def part(self, start: int, stop: int) -> StripOut:
@@ -90,6 +96,7 @@ class StripOut:
             self.valid[kept],
             None if self.residual is None else self.residual[kept],
             None if self.used is None else self.used[kept],
+            None if self.fallback is None else self.fallback[kept],
         )
 
     def head(self, pixels: int) -> StripOut:
@@ -104,6 +111,7 @@ class StripOut:
             valid=self.valid.reshape(shape).view(np.bool_),
             residual=None if self.residual is None else self.residual.reshape(shape),
             used=None if self.used is None else self.used.reshape(shape),
+            fallback=None if self.fallback is None else self.fallback.reshape(shape),
         )
 
 
@@ -133,6 +141,8 @@ def check_strip(problem: Problem, samples: Any, mask: Any | None, out: StripOut)
         _expect("residual", out.residual, (pixels,), ("float32",))
     if out.used is not None:
         _expect("used", out.used, (pixels,), ("uint8",))
+    if out.fallback is not None:
+        _expect("fallback", out.fallback, (pixels,), ("uint8",))
 
 
 def needs_full(problem: Problem, out: StripOut) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,14 +14,17 @@ from numpy.typing import ArrayLike
 from mvps.errors import InputError
 from mvps.machine import cores
 from mvps.native import library
+from mvps.stereo.auto import choose, glance
 from mvps.stereo.problem import Problem, prepare
 from mvps.stereo.solution import Solution, StripOut
+from mvps.stereo.solvers import Solver
 
 if TYPE_CHECKING:
     from mvps.lights import LightRig
 
 WHITES = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 ROUND = 64  # pixels; ranges of threads begin on a cache line of every result
+THINNED = 1 << 16  # pixels that "auto" takes from a GPU, of which it looks at some in the mask
 SMALLEST_RANGE = 1 << 14  # pixels; below it handing work to a thread costs more than the work
 
 
@@ -81,6 +85,7 @@ def solve(
     grey: str = "luminance",
     low: float | None = None,
     high: float | None = None,
+    solver: str | Solver = "ls",
     quality: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -95,7 +100,10 @@ def solve(
     mask : (H, W), pixels to solve are not zero; on the host or beside the images
     white : raw value of a full-scale sample; 255, 65535 or 1 by default
     grey : "luminance", "matlab" or "channels", see :func:`mvps.stereo.prepare`
-    low, high : raw values between which a sample counts, exclusive; None for no limit
+    low, high : raw values between which a sample counts, exclusive; None for no limit, though the
+        robust solvers leave out integer samples from 0.98 of ``white`` on
+    solver : "ls"; without shadows ("gated") or highlights ("trimmed", "irls"); "auto" looks at a
+        few thousand pixels; or a :class:`mvps.stereo.Solver` with parameters
     quality : also give the residual and the number of lights used
     device : see :func:`get_backend`; images on a GPU accept "auto" and that GPU
     threads : on a CPU; all cores by default
@@ -113,7 +121,9 @@ def solve(
 
     Notes
     -----
-    g = (L'L)^-1 L'v, n = g / \|g\|, albedo = \|g\| (Woodham 1980).
+    g = (L'L)^-1 L'v, n = g / \|g\|, albedo = \|g\| (Woodham 1980). Where the lights that a robust
+    solver keeps at a pixel do not span three dimensions, it falls back to least squares over all
+    usable lights, and ``Solution.fallback`` is 1.
     """
     from mvps.stereo import cuda
     from mvps.stereo.devices import working_on
@@ -126,13 +136,18 @@ def solve(
         images = backend.on_device(images)
     else:
         images = _on_host(images, "images")
-    problem = _problem(images, lights, white=white, grey=grey, low=low, high=high)
+    wanted = solver if isinstance(solver, Solver) else Solver(solver)
+    options: dict[str, Any] = {"white": white, "grey": grey, "low": low, "high": high}
+    problem = _problem(images, lights, solver=wanted, **options)
     shape = images.shape[1:3]
     # Where CuPy has to copy, the copy must land on the images' own device.
     with working_on(backend.index) if place else nullcontext():
         flat = _flat(images)
         if mask is not None:
             mask = _flat_mask(backend.on_device(mask) if place else _on_host(mask, "mask"), shape)
+    if wanted.name == "auto":
+        seen = _glance(flat, mask, backend.on_host if place else np.asarray)
+        problem = _problem(images, lights, solver=choose(problem, seen).solver, **options)
     if place:
         out = StripOut.empty(flat.shape[1], problem, quality=quality, allocate=backend.empty)
         backend.solve_strip(problem, flat, mask, out)
@@ -169,6 +184,13 @@ def _problem(
         white=WHITES.get(images.dtype.name, 1.0) if white is None else white,
         **options,
     )
+
+
+def _glance(samples: Any, mask: Any | None, on_host: Callable[[Any], Any]) -> Any:
+    """A few thousand pixels inside the mask, on the host."""
+    thin = slice(None, None, max(1, samples.shape[1] // THINNED))
+    inside = None if mask is None else on_host(mask[thin])
+    return glance(on_host(samples[:, thin]), inside)
 
 
 def _flat(images: Any) -> Any:

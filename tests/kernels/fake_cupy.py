@@ -197,6 +197,7 @@ def fake_cupy(machine: Machine) -> ModuleType:
         ndarray=DeviceArray,
         empty=machine.empty,
         asarray=machine.on_device,
+        asnumpy=lambda array: np.array(array.view(np.ndarray)),
         from_dlpack=lambda array: array.device_array,
         RawModule=machine.compile,
         cuda=SimpleNamespace(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cases import MODES, WHITE, arrays, assert_same, make_case, outputs, solve_reference
 
-from mvps.stereo import cuda
+from mvps.stereo import Solver, cuda, get_backend
 from mvps.stereo.problem import prepare
 
 USABLE, REASON = cuda.available()
@@ -39,6 +39,24 @@ def test_host_arrays_equal_the_reference(backend, dtype, mode, full, limits):
     backend.solve_strip(case.problem, case.samples, case.mask, out)
 
     assert_same(out, solve_reference(case, full=full, mask=case.mask), case.tolerance)
+
+
+@pytest.mark.parametrize("solver", ["gated", "trimmed", "irls"])
+@pytest.mark.parametrize("lights", [12, 24, 96])
+@pytest.mark.parametrize("mode", ["grey", "channels"])
+def test_robust_solvers_give_what_the_compiled_core_gives(backend, solver, lights, mode):
+    case = make_case("uint8", mode, lights=lights, pixels=100_003)
+    case = replace(case, problem=replace(case.problem, solver=Solver(solver)))
+    found, right = (
+        replace(outputs(case, full=True), fallback=np.empty(100_003, np.uint8)) for _ in range(2)
+    )
+
+    backend.solve_strip(case.problem, case.samples, case.mask, found)
+    get_backend("cpu").solve_strip(case.problem, case.samples, case.mask, right)
+
+    assert np.array_equal(found.valid, right.valid)
+    apart = np.abs(found.normals - right.normals).max(axis=1)[right.valid > 0]
+    assert (apart > 1e-4).mean() <= 1e-4
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -257,8 +257,11 @@ def test_an_undeclared_12_bit_camera_is_named_in_a_warning(tmp_path: Path) -> No
     assert np.abs(albedo - scene.albedo).max() < 1e-3
 
 
-def test_memory_is_bounded_by_strips_not_by_images(tmp_path: Path) -> None:
-    """8 images of 8 MB each; what stays is a few strips and the preview."""
+@pytest.mark.parametrize(("light_check", "bound"), [(False, 8e6), (True, 20e6)])
+def test_memory_is_bounded_by_strips_not_by_images(
+    tmp_path: Path, light_check: bool, bound: float
+) -> None:
+    """8 images of 8 MB each; what stays is a few strips, or the patches of the light check."""
     scene = bumps(1, 1, lights=8)
     raw = tmp_path / "raw"
     raw.mkdir()
@@ -267,14 +270,15 @@ def test_memory_is_bounded_by_strips_not_by_images(tmp_path: Path) -> None:
         image[0, k] += 1
         write_image(raw / f"{k}.tif", image)
     write_directions(raw, scene.directions)
-    run(raw, tmp_path / "warm", schedule=Schedule(workers=1))
+    schedule = Schedule(workers=1, light_check=light_check)
+    run(raw, tmp_path / "warm", schedule=schedule)
 
     tracemalloc.start()
-    run(raw, tmp_path / "out", schedule=Schedule(workers=1))
+    run(raw, tmp_path / "out", schedule=schedule)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert peak < 8e6
+    assert peak < bound
 
 
 def test_an_interrupt_leaves_130_and_no_half_written_map(tmp_path: Path) -> None:

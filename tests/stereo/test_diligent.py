@@ -7,7 +7,7 @@ import pytest
 from rendered import degrees_between
 
 from mvps.lights import LightRig
-from mvps.stereo import solve
+from mvps.stereo import Solver, solve
 
 pytestmark = pytest.mark.data
 
@@ -66,3 +66,38 @@ def test_leaving_out_shadows_and_highlights_helps(ball):
     found = solved(ball, low=0.01 * 65535, high=0.5 * 65535, quality=True)
     assert found.used[found.valid].min() >= 3
     assert mean_error(ball, found) < plain - 1
+
+
+@pytest.mark.parametrize("device", ["cpu", "numpy"])
+@pytest.mark.parametrize(
+    "solver,expected",
+    # Measured with the float64 definition; trim and tuning were chosen on rendered captures alone.
+    [("gated", 2.790), ("irls", 2.073), ("trimmed", 1.619), ("auto", 1.619)],
+)
+def test_robust_solvers_come_closer_with_their_defaults(ball, device, solver, expected):
+    found = solved(ball, solver=solver, device=device)
+    assert found.valid.sum() == 15791
+    assert not found.fallback.any()
+    assert mean_error(ball, found) == pytest.approx(expected, abs=0.005)
+
+
+@pytest.mark.parametrize("loss,expected", [("huber", 2.251), ("tukey", 2.116), ("l1", 2.163)])
+def test_every_loss_comes_closer(ball, loss, expected):
+    found = solved(ball, solver=Solver("irls", loss=loss))
+    assert mean_error(ball, found) == pytest.approx(expected, abs=0.005)
+
+
+def test_one_normal_from_three_channels_is_as_good(ball):
+    found = solved(ball, solver="trimmed", grey="channels")
+    assert found.albedo.shape[-1] == 3
+    assert mean_error(ball, found) == pytest.approx(1.622, abs=0.005)
+
+
+@pytest.mark.parametrize("lights", [4, 5, 6, 8, 12, 24, 48])
+def test_auto_is_never_worse_with_fewer_lights(ball, lights):
+    chosen = np.sort(np.random.default_rng(lights).permutation(96)[:lights])
+    few = ball | {
+        "images": ball["images"][chosen],
+        "lights": LightRig(ball["lights"].directions[chosen], ball["lights"].intensities[chosen]),
+    }
+    assert mean_error(few, solved(few, solver="auto")) < mean_error(few, solved(few)) - 0.5

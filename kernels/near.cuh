@@ -1,0 +1,166 @@
+// Photometric stereo under near lamps, one pixel at a time: with s_k = strength_k (-l_k.axis)^mu
+// / d_k^2 l_k at the point of the pixel, g minimises sum (v_k - s_k.g)^2 (Queau et al., JMIV 2018).
+// On the types of least_squares.cuh; ls::power(x, y) is that of the value type and comes first.
+// Lengths are mm relative to the reference point, so that single precision is enough.
+#pragma once
+
+#include "robust.cuh"
+
+struct NearTable {
+  float position[3 * LS_MAX_LIGHTS];  // relative to the reference; row i starts at i * LS_MAX_LIGHTS
+  float strength[LS_MAX_LIGHTS];      // mm^2
+  float gain[LS_MAX_LIGHTS];
+};
+
+// Where a pixel looks. Its point is (a, b, 0) + t (a per_mm + slope_x, b per_mm + slope_y, -1): a
+// and b at the reference depth, t the depth beyond it. Parallel lines of sight have per_mm 0.
+struct NearSight {
+  float affine[6];  // a = affine[0] x + affine[1] y + affine[2], b with the other three
+  float slope_x, slope_y, per_mm;
+  float plane[4];  // normal and offset of the assumed plane
+};
+
+namespace ls {
+
+struct NearLimits {
+  float low, high;  // of raw samples that count
+  float shadow;     // samples at or below this share of a lit one are in shadow; 0: none is
+};
+
+template <class F>
+struct NearPixel {
+  Pixel<F> pixel;
+  F fallback;  // 1 where samples in shadow had to be kept
+};
+
+// `lobes` has an axis and mu for every lamp, or is null where all shine evenly.
+template <class F>
+struct Lamps {
+  const NearTable& table;
+  const float* lobes;
+  Vector<F> at;
+
+  LS_METHOD Vector<F> row(int k) const {
+    Vector<F> apart = {table.position[k] - at.x, table.position[LS_MAX_LIGHTS + k] - at.y,
+                       table.position[2 * LS_MAX_LIGHTS + k] - at.z};
+    F inverse = inverse_root(dot(apart, apart));
+    F effect = inverse * inverse * inverse * table.strength[k];
+    if (lobes != nullptr && lobes[4 * k + 3] > 0.0f) {
+      const float* axis = lobes + 4 * k;
+      F cosine = (apart.x * axis[0] + apart.y * axis[1] + apart.z * axis[2]) * inverse * -1.0f;
+      effect = effect * select(cosine > F{}, power(cosine, axis[3]), F{});
+    }
+    return scaled(apart, effect);
+  }
+};
+
+// a and b at the reference depth to a point; `inside` is left where it lies before the camera.
+template <class F>
+LS_FN Vector<F> point_of(const NearSight& sight, F a, F b, F t, F& inside) {
+  inside = select(t * sight.per_mm > splat<F>(-1.0f), inside, F{});
+  return {a + t * (a * sight.per_mm + sight.slope_x), b + t * (b * sight.per_mm + sight.slope_y),
+          t * -1.0f};
+}
+
+// Depth beyond the reference at which a line of sight meets the assumed plane.
+template <class F>
+LS_FN F plane_depth(const NearSight& sight, F a, F b) {
+  const float* n = sight.plane;
+  F along = n[0] * (a * sight.per_mm + sight.slope_x) + n[1] * (b * sight.per_mm + sight.slope_y);
+  return (n[3] - a * n[0] - b * n[1]) / (along - n[2]);
+}
+
+template <class F, class Source>
+LS_FN F near_value(const Source& source, const NearTable& table, int k, const NearLimits& limits,
+                   F& weight) {
+  F raw[1];
+  source.load(k, raw);
+  weight = usable(raw, limits.low, limits.high);
+  return raw[0] * table.gain[k];
+}
+
+template <class F>
+LS_FN void add_row(System<1, F>& s, const Vector<F>& row, F weight, F value) {
+  Vector<F> weighted = scaled(row, weight);
+  s.a.xx += weighted.x * row.x;
+  s.a.xy += weighted.x * row.y;
+  s.a.xz += weighted.x * row.z;
+  s.a.yy += weighted.y * row.y;
+  s.a.yz += weighted.y * row.z;
+  s.a.zz += weighted.z * row.z;
+  s.b[0].x += weighted.x * value;  // a missing sample stays missing: 0 times NaN is NaN
+  s.b[0].y += weighted.y * value;
+  s.b[0].z += weighted.z * value;
+  s.used += weight;
+}
+
+// 1 where a sample counts: a lamp that does not reach the point says nothing, nor does a shadow.
+template <class F>
+LS_FN F telling(F weight, F value, const Vector<F>& row, F shadow2) {
+  F size2 = dot(row, row);
+  weight = select(size2 > F{}, weight, F{});
+  return select(value * greater(value, F{}) > size2 * shadow2, weight, F{});
+}
+
+// Normal equations over the samples brighter than a share of |s_k| |g|; its square is shadow2.
+template <class F, class Source>
+LS_FN System<1, F> near_system(const Source& source, const Lamps<F>& lamps, int lights,
+                               const NearLimits& limits, F shadow2) {
+  System<1, F> s{};
+  for (int k = 0; k < lights; ++k) {
+    F weight, value = near_value(source, lamps.table, k, limits, weight);
+    Vector<F> row = lamps.row(k);
+    add_row(s, row, telling(weight, value, row, shadow2), value);
+  }
+  return s;
+}
+
+template <class F>
+LS_FN F enough(const System<1, F>& s) {
+  return select(s.used > splat<F>(2.5f), splat<F>(1.0f), F{});
+}
+
+template <class F, class Source>
+LS_FN F near_residual(const Source& source, const Lamps<F>& lamps, int lights,
+                      const NearLimits& limits, F shadow2, const Vector<F>& g, F used) {
+  F sum{};
+  for (int k = 0; k < lights; ++k) {
+    F weight, value = near_value(source, lamps.table, k, limits, weight);
+    Vector<F> row = lamps.row(k);
+    F error = value - dot(row, g);
+    sum += telling(weight, value, row, shadow2) * error * error;
+  }
+  return root(sum / used);
+}
+
+// source.load(k, raw) gives the raw sample of light k; inside is the mask, 1 or 0.
+template <class F, class Source>
+LS_FN NearPixel<F> solved_near(const Source& source, const Lamps<F>& lamps, int lights,
+                               const NearLimits& limits, float floor2, F inside,
+                               bool with_residual) {
+  const F none = splat<F>(-1.0f);  // no share: every sample counts
+  System<1, F> s = near_system(source, lamps, lights, limits, none);
+  Fit<1, F> fit{};
+  fit.determined = accept(s, enough(s), smallest_pivot, fit);
+  F used = s.used, shadow2 = none;
+  if (limits.shadow > 0.0f) {
+    F darkest = dot(fit.g[0], fit.g[0]) * (limits.shadow * limits.shadow);
+    s = near_system(source, lamps, lights, limits, darkest);
+    F lit = accept(s, enough(s), trusted_pivot, fit);
+    auto without = lit > F{};
+    fit.fallback = select(without, F{}, fit.determined);
+    used = select(without, s.used, used);
+    shadow2 = select(without, darkest, none);
+  }
+  NearPixel<F> solved{one_albedo(fit.g[0], floor2, inside * fit.determined), {}};
+  Pixel<F>& pixel = solved.pixel;
+  pixel.used = used * pixel.valid;
+  solved.fallback = fit.fallback * pixel.valid;
+  if (with_residual) {
+    F residual = near_residual(source, lamps, lights, limits, shadow2, fit.g[0], used);
+    pixel.residual = select(pixel.valid > F{}, residual, F{});
+  }
+  return solved;
+}
+
+}  // namespace ls

@@ -1,0 +1,377 @@
+// Photometric stereo that outliers do not bend, one pixel at a time: without shadows (gated), in a
+// window of ranks (trimmed least squares), or by iteratively reweighted least squares (Holland and Welsch 1977), on the types of
+// least_squares.cuh. A Source gives the values v of light k and whether they are usable (1 or 0).
+#pragma once
+
+#include "ranks.cuh"
+
+enum RbSolver { RB_GATED, RB_TRIMMED, RB_CAUCHY, RB_HUBER, RB_TUKEY };
+
+struct RbSettings {
+  int solver;        // an RbSolver
+  int lower, upper;  // trimmed: samples left out at either end of the ranks
+  int iterations;    // reweighted solves after the plain one
+  float tuning;      // residuals are measured in this many robust standard deviations
+  float epsilon;     // least robust standard deviation, as a share of |g|
+  float shadow;      // samples at or below this share of a lit one are in shadow
+};
+
+namespace ls {
+
+constexpr float deviation_of_median = 1.4826f;  // of |e|, for a normal distribution
+constexpr float farthest2 = 1e12f;              // squared residuals beyond count as this
+constexpr float counts = 0.01f;                 // a light with less than this weight does not
+// Weighted lights whose smallest pivot is below this share of the trace are not trusted: a few
+// degrees from one plane they would multiply noise and rounding.
+constexpr float trusted_pivot = 1e-3f;
+
+template <int C, class F>
+LS_FN F sum_of(const F (&v)[C]) {
+  F sum = v[0];
+  for (int c = 1; c < C; ++c) sum += v[c];
+  return sum;
+}
+
+// Normal equations of weighted lights: a = sum w ll', b_c = sum w v_c l.
+template <int C, class F>
+struct System {
+  Symmetric<F> a;
+  Vector<F> b[C];
+  F used;  // lights that count
+};
+
+template <int C, class F>
+LS_FN void add_light(System<C, F>& s, const float* l, F w, const F (&v)[C]) {
+  Vector<F> wl = {w * l[0], w * l[1], w * l[2]};
+  s.a.xx += wl.x * l[0];
+  s.a.xy += wl.x * l[1];
+  s.a.xz += wl.x * l[2];
+  s.a.yy += wl.y * l[1];
+  s.a.yz += wl.y * l[2];
+  s.a.zz += wl.z * l[2];
+  for (int c = 0; c < C; ++c) {
+    s.b[c].x += wl.x * v[c];  // a missing sample stays missing: 0 times NaN is NaN
+    s.b[c].y += wl.y * v[c];
+    s.b[c].z += wl.z * v[c];
+  }
+}
+
+// g of every channel, the matrix that gave it, and what speaks against it.
+template <int C, class F>
+struct Fit {
+  Vector<F> g[C];
+  Symmetric<F> a;
+  F determined;  // 1 or 0
+  F fallback;    // 1 where a guard refused the robust estimate
+};
+
+// Takes the solution of a system where `wanted` and where the lights span three dimensions.
+template <int C, class F>
+LS_FN F accept(const System<C, F>& s, F wanted, float smallest, Fit<C, F>& fit) {
+  Factors<F> f = factored(s.a, smallest);
+  F ok = wanted * f.determined;
+  auto yes = ok > F{};
+  for (int c = 0; c < C; ++c) fit.g[c] = select(yes, substituted(f, s.b[c]), fit.g[c]);
+  fit.a = select(yes, s.a, fit.a);
+  return ok;
+}
+
+// Least squares over the usable lights of a source.
+template <int C, class F, class Source>
+LS_FN Fit<C, F> fit_usable(const Source& source, const float* directions, int lights,
+                           float smallest) {
+  System<C, F> s{};
+  for (int k = 0; k < lights; ++k) {
+    F v[C];
+    F w = source.load(k, v);
+    s.used += w;
+    add_light(s, directions + 3 * k, w, v);
+  }
+  Fit<C, F> fit{};
+  F enough = select(s.used > splat<F>(2.5f), splat<F>(1.0f), F{});
+  for (int c = 0; c < C; ++c) fit.g[c] = s.b[c];  // keeps what is missing
+  fit.determined = accept(s, enough, smallest, fit);
+  return fit;
+}
+
+// Where a guard refused a fit, least squares over every usable light takes its place, if it can.
+template <int C, class F>
+LS_FN void fall_back(const Fit<C, F>& plain, Fit<C, F>& fit) {
+  auto refused = fit.determined < splat<F>(0.5f);
+  for (int c = 0; c < C; ++c) fit.g[c] = select(refused, plain.g[c], fit.g[c]);
+  fit.a = select(refused, plain.a, fit.a);
+  fit.fallback = select(refused, plain.determined, F{});
+  fit.determined = select(refused, plain.determined, fit.determined);
+}
+
+// A source whose samples in shadow are not usable.
+template <int C, class F, class Source>
+struct Lit {
+  const Source& source;
+  F darkest;
+
+  LS_METHOD F load(int k, F (&v)[C]) const {
+    F usable = source.load(k, v);
+    return select(sum_of(v) > darkest, usable, F{});
+  }
+};
+
+// Least squares, then again without the lights that its |g| shows to be in shadow; `darkest` is
+// lowered out of the way where that is refused.
+template <int C, class F, class Source>
+LS_FN Fit<C, F> fit_lit(const Source& source, const float* directions, int lights, float shadow,
+                        F& darkest) {
+  Fit<C, F> plain = fit_usable<C, F>(source, directions, lights, smallest_pivot);
+  darkest = F{};
+  for (int c = 0; c < C; ++c) darkest += root(dot(plain.g[c], plain.g[c]));
+  darkest = darkest * shadow;
+  Fit<C, F> fit =
+      fit_usable<C, F>(Lit<C, F, Source>{source, darkest}, directions, lights, trusted_pivot);
+  fall_back(plain, fit);
+  darkest = select(fit.fallback > F{}, splat<F>(-beyond), darkest);
+  return fit;
+}
+
+template <int C, class F>
+LS_FN F squared_error(const F (&v)[C], const float* l, const Vector<F> (&g)[C]) {
+  F sum{};
+  for (int c = 0; c < C; ++c) {
+    F e = v[c] - (g[c].x * l[0] + g[c].y * l[1] + g[c].z * l[2]);
+    sum += e * e;
+  }
+  return C == 1 ? sum : sum * (1.0f / C);
+}
+
+template <RbSolver loss, class F>
+LS_FN F loss_weight(F u2) {
+  F one = splat<F>(1.0f);
+  u2 = lesser(u2, splat<F>(farthest2));
+  if constexpr (loss == RB_CAUCHY) {
+    return reciprocal(one + u2);
+  } else if constexpr (loss == RB_HUBER) {
+    return select(u2 > one, inverse_root(u2), one);
+  } else {
+    F rest = greater(one - u2, F{});
+    return rest * rest;
+  }
+}
+
+template <int C, class F>
+struct EvenWeights {
+  LS_METHOD F operator()(F usable, const F (&)[C], const float*, const Vector<F> (&)[C]) const {
+    return usable;
+  }
+};
+
+// w = usable * loss((e / s)^2) with one scale s a pixel, from the residuals of the plain fit.
+template <RbSolver loss, int C, class F>
+struct LossWeights {
+  F inverse2;  // 1 / s^2
+
+  LS_METHOD F operator()(F usable, const F (&v)[C], const float* l,
+                         const Vector<F> (&g)[C]) const {
+    return usable * loss_weight<loss>(squared_error<C>(v, l, g) * inverse2);
+  }
+};
+
+template <RbSolver loss, int C, class F, int room, class Source>
+LS_FN LossWeights<loss, C, F> scaled_weights(const Source& source, const float* directions,
+                                             int lights, const RbSettings& settings,
+                                             float floor2, const Vector<F> (&g)[C]) {
+  auto error2 = [&](int k) {
+    F v[C];
+    F usable = source.load(k, v);
+    // An unusable sample is farther off than any other.
+    F e2 = squared_error<C>(v, directions + 3 * k, g);
+    return select(usable > F{}, e2, splat<F>(1e30f));
+  };
+  F median2 = ranked<room, F>(error2, lights, (lights + 1) / 2);
+  F norm2{};
+  for (int c = 0; c < C; ++c) norm2 += dot(g[c], g[c]);
+  norm2 = norm2 * (settings.epsilon * settings.epsilon / C);
+  F scale2 = greater(median2 * (deviation_of_median * deviation_of_median), norm2);
+  scale2 = greater(scale2, splat<F>(floor2)) * (settings.tuning * settings.tuning);
+  return {reciprocal(scale2)};
+}
+
+template <RbSolver loss, int C, class F, class Source>
+LS_FN void reweight(const Source& source, const float* directions, int lights, int iterations,
+                    const LossWeights<loss, C, F>& weights, Fit<C, F>& fit) {
+  F one = splat<F>(1.0f), going = fit.determined * (one - fit.fallback);
+  for (int i = 0; i < iterations; ++i) {
+    System<C, F> s{};
+    for (int k = 0; k < lights; ++k) {
+      F v[C];
+      F usable = source.load(k, v);
+      const float* l = directions + 3 * k;
+      add_light(s, l, weights(usable, v, l, fit.g), v);
+    }
+    going = accept(s, going, trusted_pivot, fit);
+  }
+  fit.fallback = fit.determined * (one - going);
+}
+
+// Where the kept ranks begin and end. Samples that tie across an end share its places, each with
+// the same part of a weight, so that the order of the lights is of no consequence.
+template <int C, class F>
+struct RankWeights {
+  F first, last;              // the largest key left out below, the smallest left out above
+  F darkest;                  // keys up to here are in shadow
+  F share_first, share_last;  // weight of keys equal to these
+
+  LS_METHOD F operator()(F usable, const F (&v)[C], const float*, const Vector<F> (&)[C]) const {
+    F x = sum_of(v), one = splat<F>(1.0f);
+    F lower = select(x < first, F{}, select(x > first, one, share_first));
+    F upper = select(x > last, F{}, select(x < last, one, share_last));
+    return select(x > darkest, usable * (lower + upper - one), F{});
+  }
+};
+
+template <int C, class F, int room, class Source>
+LS_FN RankWeights<C, F> rank_weights(const Source& source, int lights,
+                                     const RbSettings& settings) {
+  auto key = [&](int k) {
+    F v[C];
+    source.load(k, v);
+    return sum_of(v);
+  };
+  int lower = settings.lower, upper = settings.upper;
+  auto negative = [&](int k) { return F{} - key(k); };
+  F one = splat<F>(1.0f), end = splat<F>(beyond);
+  RankWeights<C, F> weights = {F{} - end, end, F{}, one, one};
+  if (lower > 0) weights.first = ranked<room, F>(key, lights, lower);
+  if (upper > 0) weights.last = F{} - ranked<room, F>(negative, lights, upper);
+  F below{}, above{}, at_first{}, at_last{}, brightest = weights.first;
+  for (int k = 0; k < lights; ++k) {
+    F x = key(k);
+    brightest = greater(brightest, x);
+    below += select(x < weights.first, one, F{});
+    above += select(x > weights.last, one, F{});
+    at_first += select(x == weights.first, one, F{});
+    at_last += select(x == weights.last, one, F{});
+  }
+  if (lower > 0)
+    weights.share_first = one - (splat<F>(static_cast<float>(lower)) - below) / at_first;
+  if (upper > 0)
+    weights.share_last = one - (splat<F>(static_cast<float>(upper)) - above) / at_last;
+  weights.darkest = lesser(brightest, weights.last) * settings.shadow;
+  return weights;
+}
+
+// Least squares over the window; where its lights do not span three dimensions, over all usable.
+template <int C, class F, class Source>
+LS_FN Fit<C, F> fit_window(const Source& source, const float* directions, int lights,
+                           const RankWeights<C, F>& weights) {
+  System<C, F> s{};
+  Fit<C, F> fit{};
+  F one = splat<F>(1.0f);
+  for (int k = 0; k < lights; ++k) {
+    F v[C];
+    F usable = source.load(k, v);
+    F w = weights(usable, v, nullptr, fit.g);
+    s.used += select(w > splat<F>(counts), one, F{});
+    add_light(s, directions + 3 * k, w, v);
+  }
+  for (int c = 0; c < C; ++c) fit.g[c] = s.b[c];
+  F enough = select(s.used > splat<F>(2.5f), one, F{});
+  fit.determined = accept(s, enough, trusted_pivot, fit);
+  if (any(one - fit.determined))
+    fall_back(fit_usable<C, F>(source, directions, lights, smallest_pivot), fit);
+  return fit;
+}
+
+template <class F>
+struct RobustPixel {
+  Pixel<F> pixel;
+  F fallback;
+};
+
+// Lights that count at the final normal and the weighted root mean square of what it leaves. Where
+// a guard took over, every usable light counts alike.
+template <int C, class F, class Source, class Weights>
+LS_FN void judge(const Source& source, const float* directions, int lights,
+                 const Weights& weights, const Fit<C, F>& fit, Pixel<F>& pixel) {
+  F sum{}, total{}, one = splat<F>(1.0f);
+  for (int k = 0; k < lights; ++k) {
+    F v[C];
+    F usable = source.load(k, v);
+    const float* l = directions + 3 * k;
+    F w = select(fit.fallback > F{}, usable, weights(usable, v, l, fit.g));
+    pixel.used += select(w > splat<F>(counts), one, F{});
+    total += w;
+    F shading = pixel.normal.x * l[0] + pixel.normal.y * l[1] + pixel.normal.z * l[2];
+    for (int c = 0; c < C; ++c) {
+      F e = v[c] - shading * pixel.albedo[c];
+      sum += w * e * e;
+    }
+  }
+  auto ok = pixel.valid > F{};
+  pixel.residual = select(ok, root(sum / (total * static_cast<float>(C))), F{});
+  pixel.used = select(ok, pixel.used, F{});
+}
+
+template <int C, class F, class Source, class Weights>
+LS_FN RobustPixel<F> concluded(const Source& source, const float* directions, int lights,
+                               const Weights& weights, const Fit<C, F>& fit, float floor2,
+                               F inside, bool with_quality) {
+  RobustPixel<F> result;
+  if constexpr (C == 3)
+    result.pixel = three_albedos(fit.g, fit.a, floor2, inside * fit.determined);
+  else
+    result.pixel = one_albedo(fit.g[0], floor2, inside * fit.determined);
+  result.fallback = fit.fallback * result.pixel.valid;
+  if (with_quality) judge(source, directions, lights, weights, fit, result.pixel);
+  return result;
+}
+
+template <RbSolver solver, int C, class F, int room, class Source>
+LS_FN RobustPixel<F> solved_robustly(const Source& source, const float* directions, int lights,
+                                     const RbSettings& settings, float floor2, F inside,
+                                     bool with_quality) {
+  if constexpr (solver == RB_TRIMMED) {
+    auto weights = rank_weights<C, F, room>(source, lights, settings);
+    Fit<C, F> fit = fit_window<C, F>(source, directions, lights, weights);
+    return concluded<C, F>(source, directions, lights, weights, fit, floor2, inside,
+                           with_quality);
+  } else {
+    F darkest;
+    Fit<C, F> fit = fit_lit<C, F>(source, directions, lights, settings.shadow, darkest);
+    Lit<C, F, Source> lit{source, darkest};
+    if constexpr (solver == RB_GATED) {
+      return concluded<C, F>(lit, directions, lights, EvenWeights<C, F>{}, fit, floor2, inside,
+                             with_quality);
+    } else {
+      auto weights =
+          scaled_weights<solver, C, F, room>(lit, directions, lights, settings, floor2, fit.g);
+      reweight(lit, directions, lights, settings.iterations, weights, fit);
+      return concluded<C, F>(lit, directions, lights, weights, fit, floor2, inside,
+                             with_quality);
+    }
+  }
+}
+
+// Deepest rank that a solver asks for.
+LS_FN int deepest_rank(const RbSettings& settings, int lights) {
+  if (settings.solver == RB_GATED) return 0;
+  if (settings.solver != RB_TRIMMED) return (lights + 1) / 2;
+  return settings.lower > settings.upper ? settings.lower : settings.upper;
+}
+
+// Values from raw samples, computed at every load: raw.load(k, samples) reads those of light k.
+template <LsMode mode, class F, class Raw>
+struct Values {
+  const Raw& raw;
+  const LsTable& table;
+  float clamp, low, high;
+
+  LS_METHOD F load(int k, F (&v)[columns(mode)]) const {
+    constexpr int samples = samples_per_light(mode);
+    F read[samples];
+    raw.load(k, read);
+    signals<mode>(read, table.gain + k * samples, clamp, v);
+    if constexpr (mode == LS_GREY) v[0] = v[0] * table.gain[k];
+    return usable(read, low, high);
+  }
+};
+
+}  // namespace ls
