@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mvps.capture import Fault, Finding, Overrides, Stack, discover, inspect
+
 # Eight lights on a ring of 36.87 degrees slant: sin = .6, cos = .8, condition number 1.89.
 TURN = np.arange(8) * np.pi / 4
 DIRECTIONS = np.stack([0.6 * np.cos(TURN), 0.6 * np.sin(TURN), np.full(8, 0.8)], axis=1)
@@ -50,6 +52,16 @@ def numbered(count: int = 8, ending: str = "png") -> list[str]:
     return [f"img{i}.{ending}" for i in range(1, count + 1)]
 
 
+def many(folder: Path, count: int) -> None:
+    """A folder of ``count`` images under lights that lie far enough apart."""
+    images(folder, numbered(count))
+    golden = np.arange(count) * 2.399963
+    z = 1 - 0.6 * (np.arange(count) + 0.5) / count
+    r = np.sqrt(1 - z * z)
+    rows = np.stack([r * np.cos(golden), r * np.sin(golden), z], axis=1)
+    (folder / "light_directions.txt").write_text(table(rows))
+
+
 RIG = """\
 version: 1
 units: mm
@@ -59,3 +71,37 @@ views:
     lights: lights/top.lp
     mask: masks/top.png
 """
+
+
+def names_of(stack: Stack) -> list[str]:
+    return [ref.path.name for ref in stack.images]
+
+
+def only_stack(root: Path, **overrides: object) -> Stack:
+    found = discover(root, Overrides(**overrides))
+    assert found.faults == ()
+    (stack,) = found.stacks
+    return stack
+
+
+def only_fault(root: Path, **overrides: object) -> str:
+    """The one fault of a root without stacks; its message is one line."""
+    found = discover(root, Overrides(**overrides))
+    assert found.stacks == ()
+    (fault,) = found.faults
+    assert isinstance(fault, Fault)
+    assert "\n" not in fault.message
+    return fault.message
+
+
+def findings(stack: Stack) -> tuple[Finding, ...]:
+    found = inspect(stack)[1]
+    for finding in found:
+        assert "\n" not in finding.message
+    return found
+
+
+def only_finding(stack: Stack) -> Finding:
+    """The one finding; its message is one line."""
+    (finding,) = findings(stack)
+    return finding

@@ -9,61 +9,28 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from captures import DIRECTIONS, SHAPE, image, images, numbered, table
+from captures import (
+    DIRECTIONS,
+    SHAPE,
+    findings,
+    image,
+    images,
+    many,
+    numbered,
+    only_finding,
+    only_stack,
+)
 
 from mvps.calib import Camera, CameraSource
-from mvps.capture import Overrides, discover, inspect
+from mvps.capture import inspect
 from mvps.capture.identical import SAMPLE_BYTES, SAMPLES, identical_files
 from mvps.images import SampleFormat
-from mvps.lights import from_directions
 
 HEIGHT, WIDTH = SHAPE
 
 
-def stack_of(folder: Path, **overrides):
-    (stack,) = discover(folder, Overrides(**overrides)).stacks
-    return stack
-
-
-def findings(stack):
-    found = inspect(stack)[1]
-    for finding in found:
-        assert "\n" not in finding.message
-    return found
-
-
-def only(stack):
-    """The one finding; its message is one line."""
-    (finding,) = findings(stack)
-    return finding
-
-
-def lit(stack, directions):
-    """The stack under other lights; as many images as there are lights."""
-    rows = np.asarray(directions, float)
-    lights = from_directions(
-        rows / np.linalg.norm(rows, axis=1, keepdims=True), source=stack.lights.source
-    )
-    return replace(stack, lights=lights, images=stack.images[: len(rows)])
-
-
-def tilted(degrees: float, turn: float = 0.0) -> list[float]:
-    s, a = np.radians(degrees), np.radians(turn)
-    return [np.sin(s) * np.cos(a), np.sin(s) * np.sin(a), np.cos(s)]
-
-
-def many(folder: Path, count: int) -> None:
-    """A folder of ``count`` images under lights that lie far enough apart."""
-    images(folder, numbered(count))
-    golden = np.arange(count) * 2.399963
-    z = 1 - 0.6 * (np.arange(count) + 0.5) / count
-    r = np.sqrt(1 - z * z)
-    rows = np.stack([r * np.cos(golden), r * np.sin(golden), z], axis=1)
-    (folder / "light_directions.txt").write_text(table(rows))
-
-
 def test_a_good_capture_has_no_finding_and_knows_its_headers(ball):
-    stack, found = inspect(stack_of(ball))
+    stack, found = inspect(only_stack(ball))
 
     assert found == ()
     assert len(stack.infos) == 8
@@ -71,99 +38,20 @@ def test_a_good_capture_has_no_finding_and_knows_its_headers(ball):
     assert stack.infos[3].path == ball / "img4.png"
 
 
-def test_two_lights_are_too_few(ball):
-    stack = stack_of(ball)
-
-    finding = only(lit(stack, DIRECTIONS[:2]))
-
-    assert (finding.level, finding.code) == ("error", "K-MIN")
-    assert finding.message == (
-        f"{ball}/light_directions.txt: 2 lights, at least 3 fix a surface normal"
-    )
-
-
-@pytest.mark.parametrize(("count", "codes"), [(128, []), (129, ["K-MAX"])])
-def test_more_than_128_lights_are_too_many(tmp_path, count, codes):
-    many(tmp_path, count)
-
-    assert [finding.code for finding in findings(stack_of(tmp_path))] == codes
-
-
-def test_coplanar_lights_are_an_error_that_states_how_flat_they_are(ball):
-    row = [tilted(angle) for angle in (-40, -20, 0, 20, 40)]
-
-    finding = only(lit(stack_of(ball), row))
-
-    assert (finding.level, finding.code) == ("error", "COPLANAR")
-    assert finding.message.startswith(
-        f"{ball}/light_directions.txt: the 5 light directions lie in one plane "
-        "(smallest over largest singular value "
-    )
-
-
-def test_a_poor_condition_number_is_a_warning_that_states_it(ball):
-    # A ring of slant s has the condition number sqrt(2)/tan(s): 54.0 at 1.5 degrees, where the
-    # neighbours of three lights lie 2.6 degrees apart, and 40.5 at 2 degrees.
-    poor = [tilted(1.5, turn) for turn in (0, 120, 240)]
-    fair = [tilted(2.0, turn) for turn in (0, 120, 240)]
-
-    finding = only(lit(stack_of(ball), poor))
-
-    assert (finding.level, finding.code) == ("warning", "CONDITION")
-    assert finding.message == (
-        f"{ball}/light_directions.txt: the condition number of the light directions is 54, "
-        "above 50; normals will be noisy"
-    )
-    assert findings(lit(stack_of(ball), fair)) == ()
-
-
-def test_two_lights_closer_than_a_degree_are_a_warning_that_names_both_images(ball):
-    rows = DIRECTIONS.copy()
-    rows[5] = [*tilted(37.6, 45)]  # light 2 stands at slant 36.87 and azimuth 45
-    finding = only(lit(stack_of(ball), rows))
-
-    assert (finding.level, finding.code) == ("warning", "CLOSE")
-    assert finding.message == (
-        f"{ball}/light_directions.txt: the lights of img2.png and img6.png (rows 2 and 6) "
-        "are 0.73 degrees apart"
-    )
-
-    rows[5] = [*tilted(37.9, 45)]
-    assert findings(lit(stack_of(ball), rows)) == ()
-
-
-def test_a_light_behind_the_object_is_a_warning_that_doubts_the_convention(ball):
-    finding = only(stack_of(ball, convention="opencv"))
-
-    assert (finding.level, finding.code) == ("warning", "BEHIND")
-    assert finding.message == (
-        f"{ball}/light_directions.txt: row 1: the light is behind the object, as 8 of 8 are "
-        "(z -0.8); check the convention"
-    )
-
-
-def test_an_intensity_that_is_not_positive_stops_the_stack_with_its_row(ball):
-    (ball / "light_intensities.txt").write_text("1\n" * 4 + "0\n" + "1\n" * 3)
-
-    (fault,) = discover(ball).faults
-
-    assert fault.message == (f"{ball}/light_intensities.txt, line 5: the intensity is not positive")
-
-
 def test_two_identical_files_are_an_error_that_names_both(ball):
     (ball / "img7.png").write_bytes((ball / "img3.png").read_bytes())
 
-    finding = only(stack_of(ball))
+    finding = only_finding(only_stack(ball))
 
     assert (finding.level, finding.code) == ("error", "IDENTICAL")
     assert finding.message == f"{ball}/img7.png: the same bytes as img3.png"
 
 
 def test_one_page_for_two_lights_is_an_error(ball):
-    stack = stack_of(ball)
+    stack = only_stack(ball)
     twice = replace(stack, images=(*stack.images[:7], stack.images[0]))
 
-    assert only(twice).message == f"{ball}/img1.png: page 1 stands for 2 lights"
+    assert only_finding(twice).message == f"{ball}/img1.png: page 1 stands for 2 lights"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +70,7 @@ def test_one_page_for_two_lights_is_an_error(ball):
 def test_an_image_unlike_the_others_is_an_error_that_names_it(ball, options, code, message, odd):
     image(ball / f"img{odd}.png", 50, **options)
 
-    found = [finding for finding in findings(stack_of(ball)) if finding.code == code]
+    found = [finding for finding in findings(only_stack(ball)) if finding.code == code]
 
     assert [finding.level for finding in found] == ["error"]
     assert found[0].message == f"{ball}/img{odd}.png: {message}"
@@ -192,7 +80,7 @@ def test_several_images_unlike_the_others_are_counted(ball):
     for i in (2, 3, 4):
         image(ball / f"img{i}.png", 50 + i, shape=(11, 16))
 
-    found = [finding for finding in findings(stack_of(ball)) if finding.code == "SIZE"]
+    found = [finding for finding in findings(only_stack(ball)) if finding.code == "SIZE"]
 
     assert found[0].message == (
         f"{ball}/img2.png: 16x11 px, but 5 of 8 images have 16x12 px (and 2 more)"
@@ -217,7 +105,7 @@ def test_several_images_unlike_the_others_are_counted(ball):
 def test_a_size_other_than_that_of_the_camera_is_an_error_with_both_sizes(ball, size, tail):
     camera = Camera(np.eye(3), np.zeros(12), size, source=CameraSource("cam.yml"))
 
-    finding = only(replace(stack_of(ball), camera=camera))
+    finding = only_finding(replace(only_stack(ball), camera=camera))
 
     assert (finding.level, finding.code) == ("error", "CAMERA")
     assert finding.message == (
@@ -228,7 +116,7 @@ def test_a_size_other_than_that_of_the_camera_is_an_error_with_both_sizes(ball, 
 def test_the_size_of_the_camera_is_no_finding(ball):
     camera = Camera(np.eye(3), np.zeros(12), (WIDTH, HEIGHT))
 
-    assert findings(replace(stack_of(ball), camera=camera)) == ()
+    assert findings(replace(only_stack(ball), camera=camera)) == ()
 
 
 @pytest.mark.parametrize("frame", ["mask", "dark", "ambient", "flat"])
@@ -243,7 +131,7 @@ def test_the_size_of_the_camera_is_no_finding(ball):
 def test_a_frame_that_does_not_fit_the_images_is_an_error(ball, tmp_path, frame, options, what):
     path = image(tmp_path / "frame.tif", 99, **options)
 
-    found = findings(stack_of(ball, **{frame: str(path) if frame == "flat" else path}))
+    found = findings(only_stack(ball, **{frame: str(path) if frame == "flat" else path}))
 
     if frame == "mask" and "px" not in what:
         assert found == ()
@@ -258,7 +146,7 @@ def test_a_frame_that_is_no_image_is_an_error_that_names_it(ball, tmp_path, fram
     path = tmp_path / "frame.tif"
     path.write_text("no image")
 
-    finding = only(stack_of(ball, **{frame: str(path) if frame == "flat" else path}))
+    finding = only_finding(only_stack(ball, **{frame: str(path) if frame == "flat" else path}))
 
     assert (finding.level, finding.code) == ("error", frame.upper())
     assert finding.message.startswith(f"{path}: ")
@@ -267,12 +155,12 @@ def test_a_frame_that_is_no_image_is_an_error_that_names_it(ball, tmp_path, fram
 def test_frames_that_fit_are_no_finding(ball, tmp_path):
     path = image(tmp_path / "frame.tif", 99)
 
-    assert findings(stack_of(ball, mask=path, dark=path, ambient=path, flat=str(path))) == ()
+    assert findings(only_stack(ball, mask=path, dark=path, ambient=path, flat=str(path))) == ()
 
 
 @pytest.mark.parametrize("broken", [b"", b"no image at all", None])
 def test_a_file_that_cannot_be_read_is_an_error_that_names_it(ball, broken):
-    stack = stack_of(ball)
+    stack = only_stack(ball)
     if broken is None:
         (ball / "img2.png").unlink()
     else:
@@ -287,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(ball, broken):
 
 
 def test_an_image_above_the_limit_is_an_error(ball):
-    _, found = inspect(stack_of(ball), WIDTH * HEIGHT - 1)
+    _, found = inspect(only_stack(ball), WIDTH * HEIGHT - 1)
 
     assert {finding.code for finding in found} == {"IMAGE"}
     assert len(found) == 8
@@ -303,7 +191,7 @@ def test_an_exif_orientation_is_a_warning_that_names_the_file(tmp_path):
             tmp_path / f"img{i}.tif", pixels, photometric="minisblack", extratags=extra
         )
 
-    finding = only(stack_of(tmp_path))
+    finding = only_finding(only_stack(tmp_path))
 
     assert (finding.level, finding.code) == ("warning", "ORIENTATION")
     assert finding.message == (
@@ -322,7 +210,7 @@ def jpegs(folder: Path) -> None:
 def test_a_jpeg_with_a_linear_response_is_a_warning(tmp_path):
     jpegs(tmp_path)
 
-    finding = only(stack_of(tmp_path))
+    finding = only_finding(only_stack(tmp_path))
 
     assert (finding.level, finding.code) == ("warning", "RESPONSE")
     assert finding.message == (
@@ -335,24 +223,24 @@ def test_a_jpeg_with_a_linear_response_is_a_warning(tmp_path):
 def test_a_jpeg_whose_curve_is_undone_is_no_finding(tmp_path, response):
     jpegs(tmp_path)
 
-    assert findings(stack_of(tmp_path, response=response)) == ()
+    assert findings(only_stack(tmp_path, response=response)) == ()
 
 
 def test_a_file_tagged_srgb_with_a_linear_response_is_a_warning(ball):
-    stack, _ = inspect(stack_of(ball))
+    stack, _ = inspect(only_stack(ball))
     path = ball / "img5.png"
     data = path.read_bytes()
     # IHDR ends at byte 33; an sRGB chunk with its checksum follows it.
     chunk = bytes.fromhex("00000001735247420" + "0aece1ce9")
     path.write_bytes(data[:33] + chunk + data[33:])
 
-    finding = only(stack)
+    finding = only_finding(stack)
 
     assert finding.message.startswith(f"{path}: tagged sRGB, hence hardly linear, but ")
 
 
 def test_a_response_that_is_none_is_an_error(ball):
-    finding = only(stack_of(ball, response="kodak"))
+    finding = only_finding(only_stack(ball, response="kodak"))
 
     assert (finding.level, finding.code) == ("error", "RESPONSE")
     assert "'kodak' is neither a curve nor a file" in finding.message
@@ -363,7 +251,7 @@ def test_more_bits_than_the_samples_hold_are_an_error(tmp_path):
     for i in range(1, 5):
         image(tmp_path / f"img{i}.png", i, dtype=np.uint8)
 
-    finding = only(replace(stack_of(tmp_path), sample_format=SampleFormat(12, "right")))
+    finding = only_finding(replace(only_stack(tmp_path), sample_format=SampleFormat(12, "right")))
 
     assert (finding.level, finding.code) == ("error", "SAMPLES")
     assert finding.message.startswith(f"{tmp_path}/img1.png: 12 bits, right-aligned stated")
@@ -373,7 +261,7 @@ def test_a_mosaic_pattern_for_colour_images_is_an_error(tmp_path):
     many(tmp_path, 4)
     images(tmp_path, numbered(4), shape=(12, 16, 3))
 
-    finding = only(stack_of(tmp_path, bayer="rggb"))
+    finding = only_finding(only_stack(tmp_path, bayer="rggb"))
 
     assert (finding.level, finding.code) == ("error", "BAYER")
     assert finding.message == (
@@ -387,7 +275,7 @@ def test_several_pages_in_single_images_are_a_warning(tmp_path):
         (tmp_path / f"img{i}.png").unlink()
         image(tmp_path / f"img{i}.tif", i, shape=(2, 12, 16))
 
-    finding = only(stack_of(tmp_path))
+    finding = only_finding(only_stack(tmp_path))
 
     assert (finding.level, finding.code) == ("warning", "PAGES")
     assert finding.message == f"{tmp_path}/img1.tif: page 1 of 2 is used (and 3 more)"
@@ -398,7 +286,7 @@ def test_what_the_search_and_the_light_file_noted_is_among_the_findings(tmp_path
     rows = [f"img{i + 1}.png {25 * x} {25 * y} {25 * z}" for i, (x, y, z) in enumerate(DIRECTIONS)]
     (tmp_path / "a.lp").write_text("\n".join(["8", *rows]))
 
-    assert [(f.level, f.code) for f in findings(stack_of(tmp_path))] == [
+    assert [(f.level, f.code) for f in findings(only_stack(tmp_path))] == [
         ("warning", "UNNAMED"),
         ("warning", "LIGHTS"),
     ]
@@ -407,7 +295,7 @@ def test_what_the_search_and_the_light_file_noted_is_among_the_findings(tmp_path
 def test_errors_come_before_warnings(ball):
     image(ball / "img8.png", 50, shape=(13, 16))
 
-    found = findings(stack_of(ball, convention="opencv"))
+    found = findings(only_stack(ball, convention="opencv"))
 
     assert [finding.level for finding in found] == ["error", "warning"]
 
@@ -422,7 +310,7 @@ def test_no_pixel_is_decoded(ball, monkeypatch):
     monkeypatch.setattr(cv2, "imread", refuse)
     monkeypatch.setattr(cv2, "imdecode", refuse)
 
-    assert findings(stack_of(ball)) == ()
+    assert findings(only_stack(ball)) == ()
 
 
 def test_large_files_that_differ_in_one_byte_are_not_identical(tmp_path):

@@ -7,31 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from captures import DIRECTIONS, image, images, lp, numbered, table
+from captures import (
+    DIRECTIONS,
+    image,
+    images,
+    lp,
+    names_of,
+    numbered,
+    only_fault,
+    only_stack,
+    table,
+)
 
-from mvps.capture import Fault, Overrides, discover
+from mvps.capture import Fault, discover
 from mvps.errors import InputError
 from mvps.images import ImageRef, RawLayout
-
-
-def names_of(stack):
-    return [ref.path.name for ref in stack.images]
-
-
-def only(root, **overrides):
-    found = discover(root, Overrides(**overrides))
-    assert found.faults == ()
-    (stack,) = found.stacks
-    return stack
-
-
-def only_fault(root, **overrides) -> str:
-    found = discover(root, Overrides(**overrides))
-    assert found.stacks == ()
-    (fault,) = found.faults
-    assert isinstance(fault, Fault)
-    assert "\n" not in fault.message
-    return fault.message
 
 
 def test_a_diligent_folder_is_a_stack_with_its_mask_and_its_images_in_natural_order(tmp_path):
@@ -42,7 +32,7 @@ def test_a_diligent_folder_is_a_stack_with_its_mask_and_its_images_in_natural_or
     (folder / "light_directions.txt").write_text(table(rows))
     image(folder / "mask.png")
 
-    stack = only(folder)
+    stack = only_stack(folder)
 
     assert (stack.name, stack.layout) == (".", "diligent")
     assert names_of(stack) == numbered(12)
@@ -55,7 +45,7 @@ def test_names_beside_the_lights_give_the_order(ball):
     order = numbered()[::-1]
     (ball / "filenames.txt").write_bytes("\r\n".join(order).encode())
 
-    assert names_of(only(ball)) == order
+    assert names_of(only_stack(ball)) == order
 
 
 def test_pictures_that_are_no_photographs_are_left_out(ball):
@@ -64,7 +54,7 @@ def test_pictures_that_are_no_photographs_are_left_out(ball):
     image(ball / "preview.png")
     image(ball / "rgb.png")
 
-    stack = only(ball)
+    stack = only_stack(ball)
 
     assert names_of(stack) == numbered()
     assert stack.rgb == ball / "rgb.png"
@@ -75,7 +65,7 @@ def test_a_stack_may_bear_an_excluded_name_when_the_description_gives_it(tmp_pat
     images(tmp_path, names)
     (tmp_path / "a.lp").write_text(lp(names))
 
-    assert names_of(only(tmp_path)) == names
+    assert names_of(only_stack(tmp_path)) == names
 
 
 def test_an_lp_file_gives_the_order_of_its_images(tmp_path):
@@ -83,7 +73,7 @@ def test_an_lp_file_gives_the_order_of_its_images(tmp_path):
     images(tmp_path / "coin", names)
     (tmp_path / "coin" / "coin.lp").write_text(lp(names))
 
-    stack = only(tmp_path)
+    stack = only_stack(tmp_path)
 
     assert (stack.name, stack.layout) == ("coin", "rti")
     assert names_of(stack) == names
@@ -106,7 +96,7 @@ def test_names_from_another_machine_are_matched_by_what_is_left_of_them(tmp_path
     path = tmp_path / "a.lp"
     path.write_text(lp([spell(i) for i in range(8, 0, -1)]))
 
-    stack = only(tmp_path)
+    stack = only_stack(tmp_path)
 
     assert names_of(stack) == numbered()[::-1]
     assert [finding.code for finding in stack.findings] == (["NAMES"] if warns else [])
@@ -119,7 +109,7 @@ def test_images_that_the_description_does_not_name_are_said(tmp_path):
     images(tmp_path, numbered(9))
     (tmp_path / "a.lp").write_text(lp(numbered(8)))
 
-    stack = only(tmp_path)
+    stack = only_stack(tmp_path)
 
     assert names_of(stack) == numbered(8)
     (finding,) = stack.findings
@@ -246,7 +236,9 @@ def test_one_view_given_by_itself_finds_the_lights_above_it(tmp_path):
     images(tmp_path / "s1" / "top", numbered())
     (tmp_path / "light_directions.txt").write_text(table(DIRECTIONS))
 
-    assert only(tmp_path / "s1" / "top").lights.source == str(tmp_path / "light_directions.txt")
+    assert only_stack(tmp_path / "s1" / "top").lights.source == str(
+        tmp_path / "light_directions.txt"
+    )
 
 
 def test_two_descriptions_in_one_folder_are_a_fault(ball):
@@ -271,7 +263,7 @@ def test_one_tiff_of_many_pages_is_a_stack(tmp_path):
     image(tmp_path / "all.tif", shape=(8, 12, 16))
     (tmp_path / "light_directions.txt").write_text(table(DIRECTIONS))
 
-    stack = only(tmp_path)
+    stack = only_stack(tmp_path)
 
     assert stack.images == tuple(ImageRef(tmp_path / "all.tif", page) for page in range(8))
 
@@ -280,7 +272,7 @@ def test_one_npy_stack_is_a_stack_whatever_an_lp_file_calls_its_images(tmp_path)
     image(tmp_path / "all.npy", shape=(8, 12, 16, 3))
     (tmp_path / "a.lp").write_text(lp(numbered()))
 
-    stack = only(tmp_path)
+    stack = only_stack(tmp_path)
 
     assert [ref.page for ref in stack.images] == list(range(8))
 
@@ -300,7 +292,7 @@ def test_headerless_frames_need_a_declared_layout(tmp_path):
     (tmp_path / "light_directions.txt").write_text(table(DIRECTIONS))
     layout = RawLayout("mono12packed", 16, 12)
 
-    assert {ref.raw for ref in only(tmp_path, raw=layout).images} == {layout}
+    assert {ref.raw for ref in only_stack(tmp_path, raw=layout).images} == {layout}
     assert "img0.raw: has no header; declare raw" in only_fault(tmp_path)
 
 
@@ -338,47 +330,6 @@ def test_a_linked_stack_elsewhere_is_found(ball, tmp_path):
     (root / "linked").symlink_to(ball)
 
     assert [stack.name for stack in discover(root).stacks] == ["linked"]
-
-
-def test_what_the_user_states_replaces_what_lies_there(ball, tmp_path):
-    lights = tmp_path / "other.lp"
-    lights.write_text(lp(numbered()[::-1]))
-    dark = image(tmp_path / "dark.png")
-    for i in range(1, 9):
-        image(tmp_path / f"flat{i}.png")
-
-    stack = only(
-        ball,
-        lights=lights,
-        mask=dark,
-        dark=dark,
-        ambient=dark,
-        flat=str(tmp_path / "flat{light}.png"),
-        response="gamma=2.2",
-        bits=12,
-        align="right",
-        bayer="rggb",
-        convention="directx",
-    )
-
-    assert names_of(stack) == numbered()[::-1]
-    assert stack.lights.directions == pytest.approx(DIRECTIONS * [1, -1, 1], abs=1e-6)
-    assert (stack.mask, stack.dark, stack.ambient) == (dark, dark, dark)
-    assert [ref.path.name for ref in stack.flats] == [f"flat{i}.png" for i in range(1, 9)]
-    assert (stack.response, stack.bayer) == ("gamma=2.2", "rggb")
-    assert (stack.sample_format.bits, stack.sample_format.align) == (12, "right")
-
-
-@pytest.mark.parametrize("option", ["mask", "dark", "ambient"])
-def test_a_stated_file_that_is_missing_is_a_fault(ball, option):
-    assert only_fault(ball, **{option: ball / "no.png"}) == (
-        f"{ball}/no.png: no such file; check the name"
-    )
-
-
-def test_a_stated_flat_field_that_is_missing_is_a_fault(ball):
-    assert f"{ball}/f1.png: no such file" in only_fault(ball, flat=str(ball / "f{light}.png"))
-    assert f"{ball}/f.png: no such file" in only_fault(ball, flat=str(ball / "f.png"))
 
 
 def test_a_folder_with_nothing_recognised_says_what_was_looked_for_and_found(tmp_path):
@@ -430,7 +381,7 @@ def test_thousands_of_stacks_are_found_with_one_scan_a_folder(tmp_path, monkeypa
 
 @pytest.mark.data
 def test_the_real_diligent_ball_is_one_stack_of_96_lights(test_data):
-    stack = only(test_data("diligent_ball"))
+    stack = only_stack(test_data("diligent_ball"))
 
     assert names_of(stack) == [f"{i:03d}.png" for i in range(1, 97)]
     assert stack.lights.intensities[0].tolist() == [1.2909, 1.5776, 2.1336]
