@@ -29,7 +29,10 @@ evaluate_app = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the command group to the application."""
+    from mvps.cli import evaluate_dataset
+
     evaluate_app.command("normals", help=_HELP)(normals)
+    evaluate_dataset.register(evaluate_app)
     app.add_typer(evaluate_app)
 
 
