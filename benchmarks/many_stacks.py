@@ -22,7 +22,8 @@ from typing import Any
 
 from captures import all_cases, link_stacks
 from children import BENCHMARKS, RESULTS, machine, python, run_child
-from stages_alone import STAGES, StagesAlone
+from end_to_end_report import STAGES
+from stages_alone import StagesAlone
 
 from mvps.capture import Overrides
 from mvps.files import write_json

@@ -1,4 +1,4 @@
-"""What the stages of a run cost alone in one thread: read, solve, encode; digests apart.
+"""What the stages of a run cost alone in one thread: read, solve, encode, digest.
 
     python benchmarks/stages_alone.py REPEATS RAW OUT [options of RunOptions as JSON] [bits]
 
@@ -27,8 +27,6 @@ from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.plan import PlannedStack, make_plan
 from mvps.pipeline.sink import MapSink
 from mvps.stereo import Backend, Problem, StripOut, get_backend, prepare
-
-STAGES = ("read", "solve", "encode")
 
 
 @dataclass

@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+MIN_WIDTH = 60  # characters; a narrower table would drop figures, where a terminal wraps lines
+
 
 @cache
 def stdout() -> Console:
     """Console for results."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False)
+    return _console(stderr=False)
 
 
 @cache
 def stderr() -> Console:
     """Console for messages, warnings and progress."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return _console(stderr=True)
 
 
 def say(text: str) -> None:
@@ -43,6 +41,16 @@ def warn(text: str) -> None:
 def error(text: str) -> None:
     """One error line, on stderr."""
     _labelled("error", "bold red", text)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    narrow = console.width < MIN_WIDTH
+    if narrow:  # else the width goes on following the terminal's
+        console.width = MIN_WIDTH
+    return console
 
 
 def _labelled(label: str, style: str, text: str) -> None:

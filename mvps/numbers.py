@@ -31,6 +31,8 @@ def number_fault(text: str) -> str:
     shown = text if len(text) <= 40 else text[:37] + "..."
     if _DECIMAL_COMMA.fullmatch(text):
         return f"{shown!r} has a decimal comma, write {text.replace(',', '.')!r}"
-    if "," in text and any(parse_number(part) is not None for part in text.split(",")):
+    if "," in text:
         return f"{shown!r} holds a comma, separate numbers by white space"
+    if _NUMBER.fullmatch(text):
+        return f"{shown!r} is too large for a number of 64 bits"
     return f"{shown!r} is not a number"

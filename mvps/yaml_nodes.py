@@ -90,9 +90,11 @@ class Node:
         for name, node in self.value.items():
             if known is not None and name not in known:
                 raise node.fault("unknown key", did_you_mean(name, known))
+        required = list(required)
         for name in required:
             if name not in self.value:
-                near = difflib.get_close_matches(name, self.value, n=1)
+                strange = [key for key in self.value if key not in required]
+                near = difflib.get_close_matches(name, strange, n=1)
                 hint = f"did you mean it by {near[0]!r}?" if near else ""
                 raise self.fault(f"the key {name!r} is missing", hint)
         return self.value
@@ -124,7 +126,7 @@ def read_yaml(path: Path) -> Node:
 
 
 def parse_yaml(text: str, path: Path) -> Node:
-    """The one document of a YAML text that was read from ``path``; faults as in :func:`read_yaml`."""
+    """The one document of a YAML text read from ``path``; faults as in :func:`read_yaml`."""
     if len(text) > MAX_YAML_BYTES:
         raise InputError(path, "larger than 1 MiB, so not a file of this kind")
     import yaml

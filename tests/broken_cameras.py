@@ -218,10 +218,12 @@ CORPUS = [
         "mirrored", "mvps", "- [1.0, 0.0, 0.0]", "- [-1.0, 0, 0]", 11, "rotation is a reflection"
     ),
     Broken("half a pose", "mvps", "    translation: [1.0, 2.0, 300.0]\n", "", 4, "go together"),
-    Broken("overflow", "mvps", "- [1.0, 0.0, 0.0]", "- [1e200, 0, 0]", 11, "too large"),
+    Broken(
+        "overflow", "mvps", "- [1.0, 0.0, 0.0]", "- [1e200, 0, 0]", 11, "the rotation is not one"
+    ),
     # OpenCV YAML
     Broken("inf", "opencv", "905.", ".Inf", 9, "camera_matrix.data[4]: '.Inf' is not a number"),
-    Broken("too big", "opencv", "905.", "1e999", 9, "'1e999' is not a number"),
+    Broken("too big", "opencv", "905.", "1e999", 9, "'1e999' is too large for a number of 64 bits"),
     Broken("comma", "opencv", "data: [ 1., 2.,", "data: [ '1,5', 2.,", 25, "has a decimal comma"),
     Broken(
         "tab", "opencv", "   rows: 3\n   cols: 3\n   dt: d\n   data: [ 9", "\trows: [ 9", 6, "not"
@@ -315,7 +317,14 @@ CORPUS = [
     # nerfstudio
     Broken("json nan", "nerfstudio", "905", "NaN", 7, "'NaN' is not a value of JSON"),
     Broken("json inf", "nerfstudio", "905", "-Infinity", 7, "is not a value of JSON"),
-    Broken("json huge", "nerfstudio", "905", "1e999", 7, "frames[0].fl_y: '1e999' is not a number"),
+    Broken(
+        "json huge",
+        "nerfstudio",
+        "905",
+        "1e999",
+        7,
+        "frames[0].fl_y: '1e999' is too large for a number of 64 bits",
+    ),
     Broken(
         "json key twice", "nerfstudio", '"cy"', '"cx"', 8, "the key 'cx' repeats that of line 8"
     ),

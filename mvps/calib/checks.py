@@ -28,6 +28,7 @@ HOMOGRAPHY_PX = 0.1  # below what any board is measured to, above a file's round
 PRINCIPAL_OFFSET = 0.1  # of width or height: no mount holds a lens that far off
 PIXEL_ASPECT = 0.005  # square pixels are square within 0.1%
 DISPLACEMENT = 0.01  # of the width
+FAR = 1e3  # widths: no figure says more
 FRAMES = 3  # each planar view fixes two of five intrinsics
 UNDOCUMENTED = ("rig",)  # formats that do not say which way their polynomial maps
 
@@ -171,12 +172,12 @@ def _distortion(camera: Camera, direction_known: bool) -> Found:
         return
     moved = displacement(camera)
     width = camera.image_size[0]
-    if moved.unconverged and (folded := _folded(camera)):
+    if moved.unconverged and _folds_inside(camera):
         yield (
             "fold-over",
-            f"the distortion folds over inside the image, for {folded} pixels of a grid of "
-            f"{GRID[0]} x {GRID[1]}: two points land on one pixel; check the order of the "
-            "coefficients, or calibrate again with fewer",
+            f"the distortion folds over inside the image: {moved.unconverged} pixels of a grid of "
+            f"{GRID[0]} x {GRID[1]} have no undistorted point, and others two; check the order of "
+            "the coefficients, or calibrate again with fewer",
         )
     elif moved.unconverged:
         yield (
@@ -185,11 +186,13 @@ def _distortion(camera: Camera, direction_known: bool) -> Found:
             f"{GRID[1]}: they stay invalid; calibrate again with points up to the image's corners",
         )
     if not moved.forward_max <= DISPLACEMENT * width:
+        share = 100 * moved.forward_max / width
+        away = f"by up to {moved.forward_max:.0f} px ({share:.1f}% of the width)"
+        far = not moved.forward_max <= FAR * width
         yield (
             "displacement",
-            f"the distortion moves pixels by up to {moved.forward_max:.0f} px "
-            f"({100 * moved.forward_max / width:.1f}% of the width): use --undistort before "
-            "anything is measured in the image",
+            f"the distortion moves pixels {'out of all bounds' if far else away}: use --undistort "
+            "before anything is measured in the image",
         )
     if not direction_known:
         yield (
@@ -199,12 +202,17 @@ def _distortion(camera: Camera, direction_known: bool) -> Found:
         )
 
 
-def _folded(camera: Camera) -> int:
-    """Raw pixels, of the grid of :func:`displacement`, beyond the first fold of the polynomial."""
+def _folds_inside(camera: Camera) -> bool:
+    """Whether the polynomial folds within the frame that it is applied to.
+
+    That is the undistorted image in OpenCV's direction, the raw one in the other. Raw pixels that
+    cannot be undistorted (:func:`displacement`) are the fold's doing in both; but where it lies
+    outside the frame, every undistorted pixel still has its own raw one, and only corners are lost.
+    """
     width, height = camera.image_size
     axes = np.linspace(0, width - 1, GRID[0]), np.linspace(0, height - 1, GRID[1])
     points = normalise(camera.matrix, np.stack(np.meshgrid(*axes), axis=-1))
-    return int(np.count_nonzero(~is_unfolded(camera.distortion, points)))
+    return not is_unfolded(camera.distortion, points).all()
 
 
 def _principal_point(camera: Camera) -> Found:
@@ -228,10 +236,11 @@ def _principal_point(camera: Camera) -> Found:
 def _pixel_aspect(camera: Camera) -> Found:
     aspect = float(camera.matrix[0, 0] / camera.matrix[1, 1])
     if abs(aspect - 1) > PIXEL_ASPECT:
+        digits = ".4f" if 0.01 < aspect < 100 else ".3g"
         yield (
             "pixel-aspect",
-            f"fx/fy is {aspect:.4f}, though pixels are square: the focal length is off by as much; "
-            "calibrate again with the aspect fixed",
+            f"fx/fy is {aspect:{digits}}, though pixels are square: the focal length is off by as "
+            "much; calibrate again with the aspect fixed",
         )
 
 

@@ -17,7 +17,13 @@ from mvps.calib.camera import Camera
 from mvps.calib.formats.detect import detect_format
 from mvps.calib.formats.values import COEFFICIENTS
 from mvps.calib.geometry import Displacement, displacement, field_of_view
-from mvps.calib.transforms import board_homography, homography_from_pose
+from mvps.calib.transforms import (
+    board_distance,
+    board_homography,
+    board_tilt,
+    homography_from_pose,
+)
+from mvps.errors import InputError
 
 STRAIGHT_DEG = 1e-3  # tilt below which a view has no azimuth
 
@@ -108,6 +114,7 @@ def describe_file(
     )
 
 
+@np.errstate(all="ignore")  # of absurd cameras: figures that overflow become None
 def describe_camera(
     camera: Camera, *, format: str = "", pixel_um: float | None = None
 ) -> CameraDescription:
@@ -116,7 +123,7 @@ def describe_camera(
     Parameters
     ----------
     camera : the camera
-    format : name of the format of its file, as :data:`mvps.calib.formats.FORMATS` calls it
+    format : name of the format of its file, as :data:`mvps.calib.formats.registry.FORMATS` calls it
     pixel_um : pixel pitch of the sensor in micrometres, for the focal length in mm
     """
     K = camera.matrix
@@ -174,6 +181,7 @@ def principal_offset(camera: Camera) -> tuple[Pair, Pair]:
     return (x, y), (100 * x / width, 100 * y / height)
 
 
+@np.errstate(all="ignore")
 def standing(camera: Camera) -> Standing | None:
     """Place and direction of view in the board's frame, or None for a camera without a pose."""
     if camera.rotation is None or camera.translation is None:
@@ -181,31 +189,40 @@ def standing(camera: Camera) -> Standing | None:
     centre = camera.centre()
     ray = camera.rotation.T @ np.linalg.solve(camera.matrix, np.append(image_centre(camera), 1))
     ray /= np.linalg.norm(ray)
-    axis = camera.rotation[2]
-    distance = -centre[2] / ray[2] if ray[2] else math.inf
-    meets = 0 < distance < math.inf
+    distance = _distance(camera)
+    meets = distance < math.inf
     slanted = meets and _tilt(ray) > STRAIGHT_DEG
     return Standing(
         centre_mm=tuple(centre.tolist()),
-        optical_axis=tuple(axis.tolist()),
+        optical_axis=tuple(camera.rotation[2].tolist()),
         centre_ray=tuple(ray.tolist()),
-        axis_tilt_deg=_tilt(axis),
+        axis_tilt_deg=board_tilt(camera),
         tilt_deg=_tilt(ray) if meets else None,
         # Seen from below the plane, its x and y axes turn the other way round.
         azimuth_deg=_degrees(-ray[1] * math.copysign(1, centre[2]), -ray[0]) if slanted else None,
-        distance_mm=float(distance) if meets else None,
+        distance_mm=distance if meets else None,
         board_point_mm=tuple((centre + distance * ray).tolist()[:2]) if meets else None,
     )
+
+
+def _distance(camera: Camera) -> float:
+    """Millimetres to the board along the centre ray, infinite where it meets none."""
+    try:
+        return float(board_distance(camera))
+    except InputError:  # the camera lies in the board's plane
+        return math.inf
 
 
 def um_per_px(camera: Camera) -> Pair | None:
     """Micrometres on the board a pixel, along its x and y, where the image centre looks.
 
-    The inverse lengths of the columns of the homography's Jacobian; None without one.
+    The inverse lengths of the columns of the homography's Jacobian; None without one. Those of
+    :func:`mvps.calib.transforms.board_scale` are along x and y of the image instead.
     """
-    if camera.homography is None and (camera.translation is None or not camera.translation[2]):
+    try:
+        H = board_homography(camera)
+    except InputError:
         return None
-    H = board_homography(camera)
     if np.linalg.matrix_rank(H) < 3:  # the camera's centre lies in the board's plane
         return None
     x, y, w = np.linalg.solve(H, np.append(image_centre(camera), 1))
@@ -217,6 +234,7 @@ def um_per_px(camera: Camera) -> Pair | None:
     return float(scale[0]), float(scale[1])
 
 
+@np.errstate(all="ignore")
 def homography_residuals(camera: Camera) -> tuple[float | None, float | None]:
     """How far H is from K[r1 r2 t]/tz: largest relative difference of a term, and largest in px.
 
@@ -226,11 +244,12 @@ def homography_residuals(camera: Camera) -> tuple[float | None, float | None]:
     if camera.homography is None or camera.rotation is None or camera.translation is None:
         return None, None
     R, t = camera.rotation, camera.translation
-    if not t[2]:
+    try:
+        posed = homography_from_pose(camera)
+    except InputError:
         return None, None
     if not camera.homography[2, 2]:
         return math.inf, math.inf
-    posed = homography_from_pose(camera)
     stated = camera.homography / camera.homography[2, 2]
     # A term whose parts cancel is measured against those, else rounding would look like a fault.
     parts = np.abs(camera.matrix) @ np.abs(np.column_stack([R[:, 0], R[:, 1], t])) / abs(t[2])
@@ -239,9 +258,8 @@ def homography_residuals(camera: Camera) -> tuple[float | None, float | None]:
     x, y = np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9))
     pixels = np.stack([x.ravel(), y.ravel(), np.ones(81)])
     back = posed @ np.linalg.solve(stated, pixels)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(off > 0, off / np.maximum(np.abs(posed), 1e-3 * parts), 0)
-        away = np.hypot(*(back[:2] / back[2] - pixels[:2]))
+    relative = np.where(off > 0, off / np.maximum(np.abs(posed), 1e-3 * parts), 0)
+    away = np.hypot(*(back[:2] / back[2] - pixels[:2]))
     return float(relative.max()), float(away.max())
 
 

@@ -36,7 +36,8 @@ class _Image(NamedTuple):
     yy: Array
 
     def determinant(self) -> Array:
-        return self.xx * self.yy - self.xy * self.yx
+        with np.errstate(all="ignore"):
+            return self.xx * self.yy - self.xy * self.yx
 
 
 def apply_polynomial(coefficients: ArrayLike, points: ArrayLike) -> Array:

@@ -120,7 +120,8 @@ def unproject(camera: Camera, pixels: ArrayLike) -> tuple[Array, Mask]:
     """
     points, valid = _undistort(camera, normalise(camera.matrix, pixels))
     rays = np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1)
-    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):
+        rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     return rays, valid
 
 
@@ -204,20 +205,21 @@ def displacement(camera: Camera, pixels: ArrayLike | None = None) -> Displacemen
         pixels = np.stack(np.meshgrid(*axes), axis=-1)
     raw = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
     points = normalise(camera.matrix, raw)
-    moved = to_pixels(camera.matrix, apply_polynomial(camera.distortion, points))
-    forward = np.linalg.norm(moved - raw, axis=-1)
-    undistorted, valid = undistort_points(camera, raw)
-    back = np.linalg.norm(undistorted - raw, axis=-1)[valid]
-    return Displacement(
-        forward_max=float(forward.max()),
-        forward_mean=float(forward.mean()),
-        undistort_max=float(back.max()) if back.size else float("nan"),
-        undistort_mean=float(back.mean()) if back.size else float("nan"),
-        smallest_determinant=float(
-            np.linalg.det(polynomial_jacobian(camera.distortion, points)).min()
-        ),
-        unconverged=int(np.count_nonzero(~valid)),
-    )
+    # Absurd coefficients overflow: figures that are infinite or no number say so.
+    with np.errstate(all="ignore"):
+        moved = to_pixels(camera.matrix, apply_polynomial(camera.distortion, points))
+        forward = np.linalg.norm(moved - raw, axis=-1)
+        undistorted, valid = undistort_points(camera, raw)
+        back = np.linalg.norm(undistorted - raw, axis=-1)[valid]
+        determinant = np.linalg.det(polynomial_jacobian(camera.distortion, points))
+        return Displacement(
+            forward_max=float(forward.max()),
+            forward_mean=float(forward.mean()),
+            undistort_max=float(back.max()) if back.size else float("nan"),
+            undistort_mean=float(back.mean()) if back.size else float("nan"),
+            smallest_determinant=float(determinant.min()),
+            unconverged=int(np.count_nonzero(~valid)),
+        )
 
 
 def undistortion_jacobian(camera: Camera, pixels: ArrayLike) -> Array:

@@ -20,6 +20,7 @@ PANELS = 12  # cameras with a panel of their own
 CONTOURS, ARROWS = (81, 61), (12, 9)  # points across and down
 BORDER_POINTS = 64  # a side of the image
 PANEL_INCHES = (4.8, 3.6)
+FARTHEST = 10  # sides of the image; what is further off would leave nothing to see of it
 FRUSTUM = 0.35  # of the distance to the board
 
 Array = NDArray[np.float64]
@@ -30,7 +31,7 @@ def plot_cameras(cameras: Sequence[Camera], path: Path, *, common_frame: bool = 
 
     Parameters
     ----------
-    cameras : one or more; of more than 12, the distortion of the first 12 is drawn
+    cameras : one or more; of more than 12, the distortion and names of the first 12 are drawn
     path : .png, .svg or .pdf
     common_frame : draw all cameras in one frame, whatever their ``frame_id`` says
 
@@ -42,6 +43,12 @@ def plot_cameras(cameras: Sequence[Camera], path: Path, *, common_frame: bool = 
         Matplotlib is not installed.
     """
     plotting.check_plot_path(path)
+    # Absurd cameras overflow; where nothing finite is left, nothing is drawn.
+    with np.errstate(all="ignore"):
+        plotting.save_figure(_figure(cameras, common_frame), path)
+
+
+def _figure(cameras: Sequence[Camera], common_frame: bool) -> Any:
     names = camera_names(cameras)
     groups = _groups(cameras, common_frame)[:PANELS]
     drawn = min(len(cameras), PANELS)
@@ -64,7 +71,7 @@ def plot_cameras(cameras: Sequence[Camera], path: Path, *, common_frame: bool = 
         _draw_rig(figure.add_subplot(place, projection="3d"), members, stated=common_frame)
     entries = {name: line for axes in figure.axes for line, name in _entries(axes)}
     figure.legend(entries.values(), entries, loc="outside lower center", ncols=4, frameon=False)
-    plotting.save_figure(figure, path)
+    return figure
 
 
 def _entries(axes: Any) -> list[tuple[Any, str]]:
@@ -123,6 +130,7 @@ def _draw_distortion(axes: Any, camera: Camera, name: str) -> None:
         )
         axes.plot([], [], ls="none", marker="x", color="black", label="cannot be undistorted")
     outline, _ = undistort_points(camera, _border(camera))
+    outline[(np.abs(outline) > FARTHEST * max(camera.image_size)).any(axis=1)] = np.nan
     axes.plot(*_border(camera).T, color="black", lw=1.2, label="raw image")
     axes.plot(*outline.T, color=plotting.COLOURS[1], lw=1.6, ls="--", label="undistorted image")
     axes.use_sticky_edges = False
@@ -165,7 +173,7 @@ def _mark_principal_point(axes: Any, camera: Camera) -> None:
     near = np.clip([x, y], 0, [width - 1, height - 1])
     inward = near + (np.array([width, height]) / 2 - near) * 0.2
     axes.annotate(
-        f"principal point at {x:.0f}, {y:.0f}",
+        f"principal point at {_short(x)}, {_short(y)}",
         xy=near,
         xytext=inward,
         color="black",
@@ -176,10 +184,14 @@ def _mark_principal_point(axes: Any, camera: Camera) -> None:
     )
 
 
+def _short(pixel: float) -> str:
+    return f"{pixel:.0f}" if abs(pixel) < 1e6 else f"{pixel:.1e}"
+
+
 def _draw_rig(axes: Any, members: list[tuple[Camera, str, str]], *, stated: bool) -> None:
     """Cameras as pyramids with their view of the board, all in mm of one frame."""
     frame = "stated to be common" if stated else members[0][0].frame_id or "without a name"
-    for camera, name, colour in members:
+    for number, (camera, name, colour) in enumerate(members):
         centre = camera.centre()
         corners = _view_corners(camera)
         foot = _on_board(centre, corners)
@@ -194,12 +206,16 @@ def _draw_rig(axes: Any, members: list[tuple[Camera, str, str]], *, stated: bool
             axes.plot(*np.vstack([foot, foot[:1]]).T, color=colour, lw=1.5)
             for corner in foot:
                 axes.plot(*np.array([centre, corner]).T, color=colour, lw=0.5, alpha=0.5)
-        axes.plot(*centre[:, None], "o", color=colour, ms=4, label=name)
+        label = name if number < PANELS else None
+        axes.plot(*centre[:, None], "o", color=colour, ms=4, label=label)
+    if len(members) > PANELS:
+        axes.plot([], [], ls="none", label=f"and {len(members) - PANELS} more")
     axes.plot([0], [0], [0], "k+", ms=8)
     _level(axes, np.array([camera.centre() for camera, _, _ in members]))
     axes.set(xlabel="x (mm)", ylabel="y (mm)")
     axes.set_zlabel("z (mm)", labelpad=9)
-    axes.legend(loc="upper left", frameon=False)
+    size = 10 if len(members) <= PANELS // 2 else 6.5
+    axes.legend(loc="upper left", frameon=False, fontsize=size)
     axes.set_title(f"frame: {frame}")
 
 

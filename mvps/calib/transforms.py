@@ -100,10 +100,12 @@ def homography_from_pose(camera: Camera) -> Array:
         The camera has no pose, or the board's origin lies in the plane of its centre.
     """
     rotation, translation = pose(camera)
-    if translation[2] == 0:
-        raise InputError(label(camera), "the origin of its board is not in front of it")
     columns = np.stack([rotation[:, 0], rotation[:, 1], translation], axis=1)
-    return np.asarray(camera.matrix @ columns / translation[2], dtype=np.float64)
+    with np.errstate(all="ignore"):
+        found = np.asarray(camera.matrix @ columns / translation[2], dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise InputError(label(camera), "the origin of its board is not in front of it")
+    return found
 
 
 def board_homography(camera: Camera) -> Array:

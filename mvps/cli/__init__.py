@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -82,7 +83,8 @@ def _fail(message: str, code: int) -> NoReturn:
 
     console.error(message)
     if "--json" in sys.argv:
-        console.print_json({"error": message})
+        with suppress(OSError):  # it may be stdout itself that takes no more
+            console.print_json({"error": message})
     sys.exit(code)
 
 
@@ -113,12 +115,13 @@ def _command() -> Any:
     help would double the time in which ``mvps --help`` answers. Built once, since every command
     registers itself anew with the application.
     """
-    from mvps.cli import calib, doctor, evaluate, flatten, lights, normals, report
+    from mvps.cli import calib, doctor, evaluate, flatten, lights, normals, report, surface
 
     normals.register(app)
     flatten.register(app)
     evaluate.register(app)
     report.register(app)
+    surface.register(app)
     calib.register(app)
     lights.register(app)
     doctor.register(app)

@@ -99,8 +99,6 @@ def flat(
     photographs, remarks = find_target(
         target, rig, dark=dark, ambient=ambient, response=response, samples=samples, bayer=bayer
     )
-    if photographs.offset is not None:
-        console.say(f"subtracted: {photographs.offset.path}")
     with _progress() as progress:
         result = measure_flats(
             photographs,
@@ -115,6 +113,8 @@ def flat(
         console.print_json(result.as_dict())
     else:
         console.stdout().print(_table(result))
+    if photographs.offset is not None:
+        console.say(f"subtracted: {photographs.offset.path}")
     for finding in (*remarks, *result.findings):
         console.warn(finding.message)
     if plot is not None:

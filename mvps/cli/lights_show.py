@@ -27,6 +27,7 @@ the image; elevation rises from the image plane.
 
 Exit codes: 0 shown, 2 your input.
 """
+_NAME = 12  # characters of a name before it wraps
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +63,7 @@ def show(
         found = [asdict(finding) for finding in findings]
         console.print_json(head | figures | {"findings": found})
     else:
-        console.stdout().print(_table(rig, figures, f"{file}: {len(rig)} lights ({title})"))
+        _print_table(_table(rig, figures, f"{file}: {len(rig)} lights ({title})"))
         console.stdout().print(_summary(figures), soft_wrap=True)
     for note in rig.notes:
         console.warn(note)
@@ -85,13 +86,25 @@ def _table(rig: LightRig, figures: dict[str, Any], title: str) -> Any:
     for column in (*columns, *(key.replace("_mm", " (mm)") for key in near)):
         table.add_column(column, justify="right", no_wrap=True)
     if rig.names:
-        table.add_column("name")
+        table.add_column("name", overflow="fold")
     for row in figures["lights"]:
         angles = f"{row['azimuth_degrees']:.2f}", f"{row['elevation_degrees']:.2f}"
         cells = [str(row["row"]), *angles, _numbers(row["intensity"], ".4g")]
         cells += [_numbers(row[key], ".3g" if key == "axis" else ".5g") for key in near]
         table.add_row(*cells, *([Text(row["name"])] if rig.names else []))
     return table
+
+
+def _print_table(table: Any) -> None:
+    """Whole figures, also where the terminal is narrower than they are: it breaks the lines."""
+    from mvps import console
+
+    texts = [[column.header, *column.cells] for column in table.columns if column.no_wrap]
+    figures = sum(max(map(len, column)) + 3 for column in texts) + 1
+    names = 0 if len(texts) == len(table.columns) else _NAME + 3
+    out = console.stdout()
+    out.width = max(out.width, figures + names)
+    out.print(table)
 
 
 def _summary(figures: dict[str, Any]) -> str:

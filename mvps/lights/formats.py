@@ -6,6 +6,7 @@ write it, but for ``light.mat``, which is in OpenCV's frame.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,10 +220,23 @@ def convert_lights(
     known = _format(format)
     rig = read_lights(source, convention=convention)
     for path in known.files(target):
-        if path.exists() and not overwrite:
-            raise InputError(path, "is there already", "pass --overwrite to replace it")
+        _refuse_to_replace(path, Path(rig.source), overwrite=overwrite)
     files = write_lights(rig, target, format, allow_loss=allow_loss)
     return Conversion(files, known.losses(rig), rig.notes)
+
+
+def _refuse_to_replace(path: Path, source: Path, *, overwrite: bool) -> None:
+    if str(path) == "-":
+        raise InputError("-", "standard output is not written to", "name a file")
+    if not os.path.lexists(path):
+        return
+    inputs = (source, diligent_format.intensities_beside(source))
+    if any(path.exists() and file.exists() and path.samefile(file) for file in inputs):
+        raise InputError(path, "is a file that the lights are read from", "name another one")
+    if path.is_dir():
+        raise InputError(path, "is a folder", "name a file")
+    if not overwrite:
+        raise InputError(path, "is there already", "pass --overwrite to replace it")
 
 
 def _format(name: str) -> LightFormat:

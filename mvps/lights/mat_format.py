@@ -27,6 +27,8 @@ def looks_like_mat(path: Path) -> bool:
     if path.suffix.lower() == ".mat":
         return True
     try:
+        if not path.is_file():  # to open a pipe would wait for a writer
+            return False
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
@@ -141,6 +143,8 @@ def _matrix(value: Any, where: str, name: str) -> NDArray[np.float64]:
     array = np.asarray(value)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise InputError(where, f"{name} is not a real matrix")
+    if not np.isfinite(array).all():
+        raise InputError(where, f"{name} holds a value that is not finite")
     return array.astype(np.float64)
 
 

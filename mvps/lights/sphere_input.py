@@ -101,19 +101,19 @@ def _probe_folder(folder: Path, reference: str | None) -> ProbeFolder:
         raise InputError(
             folder, f"{len(lit)} images, at least {MIN_IMAGES} are needed", "one a lamp"
         )
-    sizes = {path: _size(path) for path in (*lit, *chosen)}
-    size = sizes[lit[0]]
-    for path, other in sizes.items():
-        if other != size:
+    infos = {path: probe(ImageRef(path)) for path in (*lit, *chosen)}
+    first = infos[lit[0]]
+    size = first.width, first.height
+    for path, info in infos.items():
+        if (info.width, info.height) != size:
             raise InputError(
-                path, f"{other[0]}x{other[1]}, but {lit[0].name} is {size[0]}x{size[1]}"
+                path, f"{info.width}x{info.height}, but {lit[0].name} is {size[0]}x{size[1]}"
             )
+        if path in lit and info.channels != first.channels:
+            remedy = "leave out what is no photograph of a lamp, or name it by --reference"
+            what = f"{info.channels} channels, but {lit[0].name} has {first.channels}"
+            raise InputError(path, what, remedy)
     return ProbeFolder(folder, lit, chosen[0] if chosen else None, size)
-
-
-def _size(path: Path) -> tuple[int, int]:
-    info = probe(ImageRef(path))
-    return info.width, info.height
 
 
 def read_sample(path: Path, response: Response, white: float | None = None) -> NDArray[np.float32]:

@@ -289,7 +289,10 @@ def test_convert_takes_the_direction_that_is_stated(tmp_path):
     [
         (("--to", "colmp"), "unknown calibration format; did you mean 'colmap'?"),
         (("--to", "mvps", "--name", "cam9"), "holds no camera 'cam9'"),
-        (("--to", "mvps", "--distortion-direction", "both"), "unknown distortion direction 'both'"),
+        (
+            ("--to", "mvps", "--distortion-direction", "both"),
+            "--distortion-direction: unknown direction 'both'",
+        ),
     ],
 )
 def test_convert_names_a_wrong_word(tmp_path, words, message):

@@ -97,7 +97,7 @@ def test_a_pair_may_be_named_by_both_its_files(tmp_path):
         (TABLE.replace("0.6 0 0.8", "0.6,0,0.8", 1), "line 2: '0.6,0,0.8' holds a comma"),
         (TABLE.replace("0.6 0 0.8", "0.6 0 up", 1), "line 2: 'up' is not a number"),
         (TABLE.replace("0.6 0 0.8", "0.6 0 nan", 1), "line 2: 'nan' is not a number"),
-        (TABLE.replace("0.6 0 0.8", "0.6 0 1e999", 1), "line 2: '1e999' is not a number"),
+        (TABLE.replace("0.6 0 0.8", "0.6 0 1e999", 1), "line 2: '1e999' is too large"),
         (TABLE.replace("0.6 0 0.8", "0.6 0.8", 1), "line 2: 2 numbers, expected 3"),
         (
             TABLE.replace("0.6 0 0.8", "0.6 0 0.83", 1),

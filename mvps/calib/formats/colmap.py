@@ -27,6 +27,7 @@ from mvps.calib.formats.values import (
 )
 from mvps.errors import InputError
 from mvps.files import read_text
+from mvps.numbers import parse_number
 from mvps.yaml_nodes import Node, did_you_mean
 
 HOLDS = Holds(coefficients=8, skew=False)
@@ -53,6 +54,7 @@ UNREAD = (
 HALF = 0.5
 _LENGTH_TOLERANCE = 1e-3  # of a quaternion, which older versions wrote with few digits
 _LINE = re.compile(r"\d+\s+[A-Z][A-Z_]+\s+\d+\s+\d+(\s|$)")
+_TWO_LINES = "each image has a second line, empty without points"
 _ORDER = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
 
 
@@ -119,7 +121,9 @@ def render(cameras: Sequence[Camera], target: Path) -> dict[Path, str]:
         listed.append(f"{number} {model} {size} {_words(values)}")
         if camera.rotation is not None and camera.translation is not None:
             pose = [*quaternion_from_rotation(camera.rotation), *camera.translation]
-            name = "_".join(camera.name.split()) or f"camera{number}"
+            # A file's name may hold bytes that are no text, which no text can spell.
+            spelt = camera.name.encode("utf-8", "replace").decode("utf-8")
+            name = "_".join(spelt.split()) or f"camera{number}"
             images += [f"{number} {_words(pose)} {number} {name}", ""]
     points = "# 3D point list, empty\n"
     return {
@@ -185,12 +189,11 @@ def _images(path: Path, cameras: dict[str, Camera], frame: str) -> tuple[list[Ca
     for row in rows:
         if not row.words or row.words[0].text().startswith("#"):
             continue
-        next(rows, None)  # its points, an empty line where there are none
         if len(row.words) < 10:
             what = f"{len(row.words)} words, expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME"
-            raise row.node.fault(
-                what, "each image has a second line, empty without points", "counts"
-            )
+            raise row.node.fault(what, _TWO_LINES, "counts")
+        if (points := next(rows, None)) is not None:
+            _refuse_image(points)
         key = row.words[8].text()
         if key not in cameras:
             raise row.fault(f"camera {key} is not in {CAMERAS}")
@@ -207,6 +210,13 @@ def _images(path: Path, cameras: dict[str, Camera], frame: str) -> tuple[list[Ca
             )
         )
     return found, used
+
+
+def _refuse_image(row: _Row) -> None:
+    """A line of points holds X Y POINT3D_ID each; that of an image is not passed over as one."""
+    if len(row.words) % 3 or any(parse_number(word.text()) is None for word in row.words[-3:]):
+        what = f"{len(row.words)} words, expected the points X Y POINT3D_ID of the image above"
+        raise row.node.fault(what, _TWO_LINES, "counts")
 
 
 def _pose(row: _Row) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mvps.calib.camera import Camera
+from mvps.calib.camera import DIRECTIONS, Camera
 from mvps.calib.formats import colmap
 from mvps.calib.formats.detect import detect_format, select, unique_names, write_cameras
 from mvps.calib.formats.refit import Refit, needs_refit, refit_distortion
@@ -77,6 +77,9 @@ def convert(
     """
     if format not in FORMATS:
         raise InputError(format, "unknown calibration format", did_you_mean(format, FORMATS))
+    if direction is not None and direction not in DIRECTIONS:
+        what = f"unknown direction {direction!r}"
+        raise InputError("--distortion-direction", what, did_you_mean(direction, DIRECTIONS))
     paths = [Path(path) for path in inputs]
     cameras, warnings = _read(paths, format, direction)
     if name is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -123,6 +124,8 @@ def write_cameras(
     entry = FORMATS[format]
     if not cameras:
         raise InputError(target, "there is no camera to write")
+    if str(target) == "-":
+        raise InputError("-", "standard output is not written to", "name a file or a folder")
     named = unique_names(cameras)
     losses = entry.losses(named)
     if losses and not allow_loss:
@@ -185,6 +188,9 @@ def _rendered(entry: CameraFormat, cameras: Sequence[Camera], target: Path) -> d
 
 
 def _refuse_to_replace(path: Path, sources: Sequence[Path], *, overwrite: bool) -> None:
+    above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise InputError(path, f"cannot be written, since {above} is no folder", "name another one")
     if not (path.exists() or path.is_symlink()):
         return
     for source in sources:

@@ -18,6 +18,7 @@ _BLANK = re.compile(r"[ \t\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"')
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _WORD = re.compile(r"[^\s,\]}\[{:\"]{1,20}")
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")  # as Python and JavaScript spell them
 _LITERALS: dict[str, str | None] = {"true": "true", "false": "false", "null": None}
 
 
@@ -52,8 +53,9 @@ class _Reader:
         self._counted = self._at
         return self._line
 
-    def fault(self, what: str) -> InputError:
-        return InputError(f"{self._path}, line {self.line()}", f"not JSON that is read: {what}")
+    def fault(self, what: str, code: str = "") -> InputError:
+        where = f"{self._path}, line {self.line()}"
+        return InputError(where, f"not JSON that is read: {what}", code=code)
 
     def peek(self) -> str:
         blank = _BLANK.match(self._text, self._at)
@@ -129,6 +131,7 @@ class _Reader:
         if number is None:
             if word is None:
                 raise self.fault("expected a value")
-            raise self.fault(f"{word[0]!r} is not a value of JSON")
+            code = "not-finite" if word[0] in _NOT_FINITE else ""
+            raise self.fault(f"{word[0]!r} is not a value of JSON", code)
         self._at = number.end()
         return number[0]
