@@ -88,6 +88,8 @@ def size_fault(camera: Camera, size: Size) -> str:
     text = f"{_text(size)} px, but the camera of {label(camera)} has {_text(camera.image_size)} px"
     if _same_aspect(camera.image_size, size):
         return text
+    if _same_aspect(camera.image_size, size[::-1]):
+        return f"{text}: they are turned by 90 degrees"
     ours, theirs = size[0] / size[1], camera.image_size[0] / camera.image_size[1]
     turned = (ours > 1) != (theirs > 1)
     upright = f"{1 / ours:.4g} when turned and " if turned else ""
@@ -104,6 +106,8 @@ def fit_remedy(camera: Camera, size: Size) -> str:
         if binned:
             return f"pass --camera-bin {factor} where they were binned, --camera-scale where scaled"
         return "pass --camera-scale where the images were scaled"
+    if _same_aspect(camera.image_size, size[::-1]):
+        return "turn the images (or store them unturned), or calibrate from turned ones"
     return (
         f"pass --camera-crop X,Y,W,H, the part of the {_text(camera.image_size)} calibrated px "
         "that the images show, then --camera-bin N or --camera-scale where they were reduced; or "

@@ -111,7 +111,7 @@ def test_images_of_the_paper_are_refused_with_what_to_pass():
         ((320, 240), ["image-size"], "--camera-bin 2"),
         ((427, 320), ["image-size"], "--camera-scale"),
         ((1280, 960), ["image-size"], "--camera-scale"),
-        ((480, 640), ["aspect-ratio"], "0.0% apart"),
+        ((480, 640), ["aspect-ratio"], "turned by 90 degrees"),
         ((640, 482), ["aspect-ratio"], "--camera-crop"),
     ],
 )

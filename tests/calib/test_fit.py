@@ -38,6 +38,12 @@ def test_a_reduced_image_is_told_how(size, words):
     assert "aspect" not in str(caught.value)
 
 
+def test_turned_images_are_called_turned():
+    with pytest.raises(InputError, match="turned by 90 degrees; turn the images") as caught:
+        check_size(read_camera(CAM1), (3000, 4096), "part.tif")
+    assert "aspect" not in str(caught.value)
+
+
 def test_crop_then_bin_then_scale_moves_the_principal_point_by_the_pixel_centre_rule():
     camera = read_camera(CAM1)
 
