@@ -7,7 +7,7 @@
 #include "robust.cuh"
 
 struct NearTable {
-  float position[3 * LS_MAX_LIGHTS];  // relative to the reference; row i starts at i * LS_MAX_LIGHTS
+  float position[3 * LS_MAX_LIGHTS];  // from the reference; row i starts at i * LS_MAX_LIGHTS
   float strength[LS_MAX_LIGHTS];      // mm^2
   float gain[LS_MAX_LIGHTS];
 };
@@ -48,7 +48,8 @@ struct Lamps {
     if (lobes != nullptr && lobes[4 * k + 3] > 0.0f) {
       const float* axis = lobes + 4 * k;
       F cosine = (apart.x * axis[0] + apart.y * axis[1] + apart.z * axis[2]) * inverse * -1.0f;
-      effect = effect * select(cosine > F{}, power(cosine, axis[3]), F{});
+      F lobe = axis[3] == 1.0f ? cosine : power(cosine, axis[3]);
+      effect = effect * select(cosine > F{}, lobe, F{});
     }
     return scaled(apart, effect);
   }

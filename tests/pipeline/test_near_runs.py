@@ -1,0 +1,318 @@
+"""Runs under near lights: rendered captures on disk to normal maps, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from near_scenes import DISTANCE, MM_PER_PX, camera, errors, lamps, plane_scene, sight, sphere_scene
+from running import mvps, only_error
+
+from mvps.calib.formats.mvps_yaml import write_mvps_yaml
+from mvps.capture import Overrides
+from mvps.errors import InputError
+from mvps.images import Window
+from mvps.lights.yaml_format import write_light_yaml
+from mvps.pipeline.near_options import NearOptions
+from mvps.pipeline.options import RunOptions, Schedule
+from mvps.pipeline.plan import make_plan
+from mvps.pipeline.run import run_plan
+from mvps.pipeline.stream import CancelledError, Job, run_stack
+from mvps.stereo import get_backend
+from mvps.stereo.near_view import Plane
+from mvps.surface import near_surface
+from mvps.surface.near import solve_near
+
+SIZE = (192, 144)
+RIG = """\
+version: 1
+units: mm
+views:
+  top:
+    images: "{sample}/L{light:02d}.tif"
+    lights: lights.yml
+    mask: mask.tif
+"""
+
+
+def write_capture(raw: Path, scene, *, seen_by=None) -> Path:
+    """16-bit images of the scene, its lamps and mask, and where one is given its camera."""
+    (raw / "part").mkdir(parents=True)
+    for k, image in enumerate(scene.images(0.8, dtype="uint16"), start=1):
+        tifffile.imwrite(raw / "part" / f"L{k:02d}.tif", image, rowsperstrip=16)
+    tifffile.imwrite(raw / "mask.tif", scene.mask.astype(np.uint8) * 255)
+    write_light_yaml(scene.rig, raw / "lights.yml")
+    text = RIG
+    if seen_by is not None:
+        write_mvps_yaml([seen_by], raw / "camera.yml")
+        text += "    camera: camera.yml\n"
+    (raw / "rig.yml").write_text(text)
+    return raw
+
+
+@pytest.fixture
+def ball():
+    """A ball under eight lamps at 150 to 400 mm, seen along parallel lines."""
+    return sphere_scene(sight(SIZE, perspective=False), lamps())
+
+
+@pytest.fixture
+def raw(tmp_path, ball) -> Path:
+    return write_capture(tmp_path / "raw", ball)
+
+
+def run(raw: Path, out: Path, near: NearOptions, **options):
+    """Result, normals (H, W, 3) and record of the only stack."""
+    wanted = RunOptions(near=near, encoding="f32", preview=False, **options)
+    plan = make_plan(raw, out, Overrides(), wanted, Schedule())
+    (result,) = run_plan(plan, get_backend("auto"), lambda pixels: None, debug=True)
+    folder = out / "part" / "top"
+    record = json.loads((folder / "stack.json").read_text())
+    return result, tifffile.imread(folder / "normals.tif"), record
+
+
+STATED = NearOptions(distance_mm=DISTANCE, mm_per_px=MM_PER_PX)
+
+
+def test_the_surface_is_found_once_the_distance_is_stated(raw, ball, tmp_path):
+    result, normals, record = run(raw, tmp_path / "out", STATED)
+
+    assert result.warnings == ()
+    assert errors(normals, ball, ball.mask).max() < 0.3
+    near = record["solver"]["near"]
+    assert near["mode"] == "surface" and near["surface"]["converged"]
+    assert near["positions_mm"] == ball.rig.positions.tolist()
+
+
+def test_without_a_distance_the_lights_are_distant_and_a_warning_names_the_option(
+    raw, ball, tmp_path
+):
+    result, normals, record = run(raw, tmp_path / "out", NearOptions())
+
+    (warning,) = [w for w in result.warnings if "positions" in w]
+    assert "--distance-mm" in warning and "--near off" in warning
+    assert "near" not in record["solver"]
+    assert errors(normals, ball, ball.mask).mean() > 3
+
+
+def test_strips_and_cells_give_what_arrays_give(raw, ball, tmp_path, monkeypatch):
+    monkeypatch.setattr(near_surface, "CELLS", 2000)  # of 4 px, in strips of 64, 64 and 16 rows
+    images = np.stack([tifffile.imread(path) for path in sorted((raw / "part").iterdir())])
+
+    _, normals, record = run(raw, tmp_path / "out", STATED)
+
+    whole = solve_near(images, ball.rig, ball.view, mask=ball.mask)
+    assert record["solver"]["near"]["surface"]["cell_px"] == whole.surface.cell == 4
+    np.testing.assert_allclose(normals, whole.solution.normals, rtol=0, atol=1e-6)
+
+
+def test_off_is_distant_without_a_word(raw, ball, tmp_path):
+    result, normals, _ = run(raw, tmp_path / "out", replace(STATED, mode="off"))
+
+    assert not [warning for warning in result.warnings if "positions" in warning]
+    assert errors(normals, ball, ball.mask).mean() > 3
+
+
+def test_the_plane_alone_takes_one_pass(raw, ball, tmp_path):
+    _, normals, record = run(raw, tmp_path / "out", replace(STATED, mode="plane"))
+
+    assert record["solver"]["near"]["surface"] is None
+    # Measured: 0.26 in the mean; the ball rises by 4.5 mm from the plane that is assumed.
+    assert 0.1 < errors(normals, ball, ball.mask).mean() < 0.3
+
+
+@pytest.mark.parametrize("name", ["depth.tif", "depth.npy"])
+def test_a_depth_map_gives_the_normals_to_the_rounding_of_samples(raw, ball, tmp_path, name):
+    path = tmp_path / name
+    depth = ball.depth.astype(np.float32)
+    np.save(path, depth) if path.suffix == ".npy" else tifffile.imwrite(path, depth)
+
+    _, normals, record = run(
+        raw, tmp_path / "out", NearOptions(depth=str(path), mm_per_px=MM_PER_PX)
+    )
+
+    assert record["solver"]["near"]["mode"] == "depth"
+    # 16 bit: half a step is 8e-6 of white, of samples from 0.04 on.
+    assert errors(normals, ball, ball.mask).max() < 0.03
+
+
+def test_a_camera_region_and_bins_see_the_same_part(tmp_path):
+    seen_by = camera(SIZE)
+    scene = plane_scene(sight(SIZE, perspective=True), lamps(mu=1.0))
+    raw = write_capture(tmp_path / "raw", scene, seen_by=seen_by)
+    _, normals, record = run(
+        raw, tmp_path / "out", NearOptions(distance_mm=DISTANCE), roi=Window(31, 17, 120, 96), bin=3
+    )
+
+    assert normals.shape == (32, 40, 3)
+    # Light bends by 1e-6 within three pixels of 0.25 mm; samples are rounded to 8e-6.
+    z = np.degrees(np.arccos(np.clip(normals[..., 2], -1, 1)))
+    assert z.max() < 0.1
+    assert record["solver"]["near"]["lines of sight"] == "camera"
+
+
+def test_the_board_of_the_camera_is_a_plane_to_assume(tmp_path):
+    lean = Plane.tilted(DISTANCE, 12, 200)
+    seen_by = posed(camera(SIZE), lean)
+    scene = plane_scene(sight(SIZE, perspective=True), lamps(), lean)
+    raw = write_capture(tmp_path / "raw", scene, seen_by=seen_by)
+
+    _, normals, _ = run(raw, tmp_path / "out", NearOptions("plane", plane="board"))
+
+    assert errors(normals, scene, scene.mask).max() < 0.05
+
+
+@pytest.mark.parametrize("options", [{"undistort": True}, {"quality": True}])
+def test_what_else_is_asked_for_changes_no_normal(tmp_path, options):
+    scene = plane_scene(sight(SIZE, perspective=True), lamps(mu=1.0))
+    raw = write_capture(tmp_path / "raw", scene, seen_by=camera(SIZE))
+
+    _, plain, _ = run(raw, tmp_path / "plain", NearOptions(distance_mm=DISTANCE))
+    _, other, record = run(raw, tmp_path / "other", NearOptions(distance_mm=DISTANCE), **options)
+
+    inner = np.s_[2:-2, 2:-2]  # undistorting leaves out the border
+    np.testing.assert_allclose(other[inner], plain[inner], rtol=0, atol=2e-6)
+    assert ("quality.tif" in record["outputs"]["files"]) == ("quality" in options)
+
+
+def posed(seen_by, plane: Plane):
+    """The camera with a world whose z = 0 is the plane, z pointing away as published boards do."""
+    flip = np.array([1.0, -1.0, -1.0])
+    z = -np.asarray(plane.normal) * flip
+    x = np.cross([0.0, 1.0, 0.0], z)
+    x /= np.linalg.norm(x)
+    rotation = np.stack([x, np.cross(z, x), z], axis=1)
+    return replace(seen_by, rotation=rotation, translation=np.array([0, 0, plane.distance_mm]))
+
+
+def test_auto_leaves_shadows_out(tmp_path):
+    scene = sphere_scene(sight(SIZE, perspective=False), lamps(), cap=55.0)
+    raw = write_capture(tmp_path / "raw", scene)
+
+    _, normals, record = run(raw, tmp_path / "out", STATED, solver="auto")
+
+    assert record["solver"]["name"] == "gated"
+    assert np.median(errors(normals, scene, scene.mask)) < 0.3
+
+
+def test_a_wrong_distance_is_told_and_can_be_mended(raw, ball, tmp_path):
+    wrong = replace(STATED, distance_mm=DISTANCE - 9)
+
+    told, _, _ = run(raw, tmp_path / "told", wrong)
+    mended, normals, record = run(raw, tmp_path / "mended", replace(wrong, refine=True))
+
+    (warning,) = told.warnings
+    assert "mm farther" in warning and "--refine-distance" in warning
+    assert mended.warnings == ()
+    assert record["solver"]["near"]["plane"]["distance_mm"] == pytest.approx(DISTANCE, abs=0.2)
+    assert errors(normals, ball, ball.mask).max() < 0.3
+
+
+def test_a_stack_is_solved_again_when_a_lamp_has_moved(raw, ball, tmp_path):
+    first, _, _ = run(raw, tmp_path / "out", STATED)
+    again, _, _ = run(raw, tmp_path / "out", STATED)
+    positions = ball.rig.positions.copy()
+    positions[3] += [0.5, 0, 0]
+    write_light_yaml(replace(ball.rig, positions=positions), raw / "lights.yml")
+
+    moved, _, _ = run(raw, tmp_path / "out", STATED)
+
+    assert [r.status for r in (first, again, moved)] == ["done", "skipped", "done"]
+
+
+def failure(raw: Path, tmp_path: Path, near: NearOptions, **options) -> str:
+    plan = make_plan(raw, tmp_path / "out", Overrides(), RunOptions(near=near, **options))
+    (fault,) = plan.failures
+    return fault.message
+
+
+def test_neither_camera_nor_scale_fails_the_stack_by_name(raw, tmp_path):
+    message = failure(raw, tmp_path, NearOptions(distance_mm=DISTANCE))
+
+    assert "--camera FILE or --mm-per-px" in message
+
+
+def test_lamps_behind_the_stated_plane_fail_the_stack(raw, tmp_path):
+    message = failure(raw, tmp_path, replace(STATED, distance_mm=60.0))
+
+    assert "light 1 stands" in message and "behind the assumed plane" in message
+
+
+def test_a_depth_map_of_another_size_fails_the_stack(raw, tmp_path):
+    path = tmp_path / "depth.npy"
+    np.save(path, np.full((10, 12), DISTANCE, np.float32))
+
+    message = failure(raw, tmp_path, NearOptions(depth=str(path), mm_per_px=MM_PER_PX))
+
+    assert "12x10 pixels, but the images have 192x144" in message
+
+
+def test_a_depth_map_of_integers_fails_the_stack(raw, tmp_path):
+    path = tmp_path / "depth.tif"
+    tifffile.imwrite(path, np.full(SIZE[::-1], 300, np.uint16))
+
+    message = failure(raw, tmp_path, NearOptions(depth=str(path), mm_per_px=MM_PER_PX))
+
+    assert "no map of depths in mm" in message
+
+
+def test_the_board_of_no_camera_fails_the_stack(raw, tmp_path):
+    message = failure(raw, tmp_path, NearOptions("plane", plane="board"))
+
+    assert "--plane board" in message and "no camera" in message
+
+
+def test_a_solver_that_near_lights_do_not_know_fails_the_stack(raw, tmp_path):
+    assert "use ls or gated" in failure(raw, tmp_path, STATED, solver="irls")
+
+
+def test_an_interrupt_while_the_surface_is_found_ends_the_stack(raw, tmp_path):
+    plan = make_plan(raw, tmp_path / "out", Overrides(), RunOptions(near=STATED))
+    stop = threading.Event()
+    stop.set()
+    job = Job(plan, get_backend("auto"), lambda pixels: None, stop)
+
+    with pytest.raises(CancelledError):
+        run_stack(plan.runnable[0], job)
+
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("near", "what"),
+    [
+        ({"mode": "far"}, "--near: 'far' is none of"),
+        ({"mode": "plane"}, "needs the place of the part"),
+        ({"mode": "depth"}, "needs the map"),
+        ({"mode": "plane", "depth": "d.tif"}, "goes with --near depth"),
+        ({"distance_mm": -3.0}, "--distance-mm"),
+        ({"distance_mm": float("nan")}, "--distance-mm"),
+        ({"mm_per_px": 0.0}, "--mm-per-px"),
+        ({"plane": "10,20"}, "tilt but no distance"),
+        ({"plane": "10", "distance_mm": 9.0}, "neither board nor TILT,AZIMUTH"),
+        ({"plane": "89,0", "distance_mm": 9.0}, "edge-on"),
+        ({"plane": "board", "distance_mm": 9.0}, "has its own distance"),
+        ({"mode": "plane", "distance_mm": 9.0, "refine": True}, "is for --near surface"),
+        ({"intensities": "watts"}, "--near-intensities"),
+    ],
+)
+def test_words_that_contradict_each_other_are_refused(near, what):
+    with pytest.raises(InputError, match=what):
+        NearOptions(**near)
+
+
+def test_the_command_line_knows_the_words(raw, tmp_path):
+    words = ["--distance-mm", DISTANCE, "--mm-per-px", MM_PER_PX, "--near", "plane"]
+    done = mvps("normals", raw, tmp_path / "out", *words, "--plane", "0,0")
+    wrong = mvps("normals", raw, tmp_path / "out", "--near", "plane")
+
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "part" / "top" / "stack.json").read_text())
+    assert record["options"]["near"]["distance_mm"] == DISTANCE
+    assert wrong.returncode == 2
+    assert "--distance-mm D or --plane board" in only_error(wrong)
