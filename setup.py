@@ -39,6 +39,7 @@ SOURCES = {
     "least_squares.cpp": [],
     "robust.cpp": [],
     "near.cpp": [],
+    "quality.cpp": [],
     "quantise.cpp": ["-ffp-contract=off"],
     "png_filters.cpp": [],
     "remap.cpp": [],

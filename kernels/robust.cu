@@ -10,19 +10,19 @@ namespace {
 template <LsMode mode, int room, RbSolver first, class Source>
 LS_FN ls::RobustPixel<float> solve(const Source& source, const float* directions, int K,
                                    const RbSettings& settings, float floor2, float inside,
-                                   bool quality) {
+                                   const ls::Judge& judge) {
   constexpr int C = ls::columns(mode);
   if constexpr (first != RB_CAUCHY)
     return ls::solved_robustly<first, C, float, room>(source, directions, K, settings, floor2,
-                                                      inside, quality);
+                                                      inside, judge);
   else if (settings.solver == RB_CAUCHY)
     return ls::solved_robustly<RB_CAUCHY, C, float, room>(source, directions, K, settings, floor2,
-                                                          inside, quality);
+                                                          inside, judge);
   else if (settings.solver == RB_HUBER)
     return ls::solved_robustly<RB_HUBER, C, float, room>(source, directions, K, settings, floor2,
-                                                         inside, quality);
+                                                         inside, judge);
   return ls::solved_robustly<RB_TUKEY, C, float, room>(source, directions, K, settings, floor2,
-                                                       inside, quality);
+                                                       inside, judge);
 }
 
 }  // namespace
@@ -37,9 +37,9 @@ LS_FN ls::RobustPixel<float> solve(const Source& source, const float* directions
     constexpr int samples = ls::samples_per_light(MODE);                                         \
     ThreadSamples<T, samples> raw{img + p * samples, plane};                                     \
     ls::Values<MODE, float, ThreadSamples<T, samples>> source{raw, table, clamp, low, high};     \
-    bool quality = residual != nullptr || used != nullptr;                                       \
+    const ls::Judge judge{residual != nullptr || used != nullptr};                               \
     auto solved = solve<MODE, room, first>(source, directions, K, settings, floor2,            \
-                                             mask_value(mask, p), quality);                      \
+                                             mask_value(mask, p), judge);                      \
     write<MODE>(solved.pixel, p, normals, albedo, valid);                                        \
     if (residual != nullptr) residual[p] = solved.pixel.residual;                                \
     if (used != nullptr) used[p] = static_cast<unsigned char>(solved.pixel.used);                \

@@ -5,7 +5,8 @@
 
 #include "ranks.cuh"
 
-enum RbSolver { RB_GATED, RB_TRIMMED, RB_CAUCHY, RB_HUBER, RB_TUKEY };
+// RB_PLAIN, all usable samples alike, is asked for only where the quality is wanted (quality.cuh).
+enum RbSolver { RB_GATED, RB_TRIMMED, RB_CAUCHY, RB_HUBER, RB_TUKEY, RB_PLAIN };
 
 struct RbSettings {
   int solver;        // an RbSolver
@@ -310,49 +311,61 @@ LS_FN void judge(const Source& source, const float* directions, int lights,
   pixel.used = select(ok, pixel.used, F{});
 }
 
-template <int C, class F, class Source, class Weights>
+// Looks at a solution where that is wanted.
+struct Judge {
+  bool wanted;
+
+  template <int C, class F, class Source, class Weights>
+  LS_METHOD void operator()(const Source& source, const float* directions, int lights,
+                            const Weights& weights, const Fit<C, F>& fit,
+                            Pixel<F>& pixel) const {
+    if (wanted) judge(source, directions, lights, weights, fit, pixel);
+  }
+};
+
+template <int C, class F, class Source, class Weights, class Examiner>
 LS_FN RobustPixel<F> concluded(const Source& source, const float* directions, int lights,
                                const Weights& weights, const Fit<C, F>& fit, float floor2,
-                               F inside, bool with_quality) {
+                               F inside, const Examiner& examine) {
   RobustPixel<F> result;
   if constexpr (C == 3)
     result.pixel = three_albedos(fit.g, fit.a, floor2, inside * fit.determined);
   else
     result.pixel = one_albedo(fit.g[0], floor2, inside * fit.determined);
   result.fallback = fit.fallback * result.pixel.valid;
-  if (with_quality) judge(source, directions, lights, weights, fit, result.pixel);
+  examine(source, directions, lights, weights, fit, result.pixel);
   return result;
 }
 
-template <RbSolver solver, int C, class F, int room, class Source>
+template <RbSolver solver, int C, class F, int room, class Source, class Examiner>
 LS_FN RobustPixel<F> solved_robustly(const Source& source, const float* directions, int lights,
                                      const RbSettings& settings, float floor2, F inside,
-                                     bool with_quality) {
+                                     const Examiner& examine) {
   if constexpr (solver == RB_TRIMMED) {
     auto weights = rank_weights<C, F, room>(source, lights, settings);
     Fit<C, F> fit = fit_window<C, F>(source, directions, lights, weights);
     return concluded<C, F>(source, directions, lights, weights, fit, floor2, inside,
-                           with_quality);
+                           examine);
   } else {
     F darkest;
     Fit<C, F> fit = fit_lit<C, F>(source, directions, lights, settings.shadow, darkest);
     Lit<C, F, Source> lit{source, darkest};
     if constexpr (solver == RB_GATED) {
       return concluded<C, F>(lit, directions, lights, EvenWeights<C, F>{}, fit, floor2, inside,
-                             with_quality);
+                             examine);
     } else {
       auto weights =
           scaled_weights<solver, C, F, room>(lit, directions, lights, settings, floor2, fit.g);
       reweight(lit, directions, lights, settings.iterations, weights, fit);
       return concluded<C, F>(lit, directions, lights, weights, fit, floor2, inside,
-                             with_quality);
+                             examine);
     }
   }
 }
 
 // Deepest rank that a solver asks for.
 LS_FN int deepest_rank(const RbSettings& settings, int lights) {
-  if (settings.solver == RB_GATED) return 0;
+  if (settings.solver == RB_GATED || settings.solver == RB_PLAIN) return 0;
   if (settings.solver != RB_TRIMMED) return (lights + 1) / 2;
   return settings.lower > settings.upper ? settings.lower : settings.upper;
 }

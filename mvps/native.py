@@ -25,8 +25,10 @@ _P, _I, _N, _F = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 _SOLVE = (_P, _N, _N, _I, _P, _F, _F, _P, _P, _P, _P)
 _SOLVE_FULL = (*_SOLVE, _P, _F, _F, _P, _P)  # directions, low, high, residual, used
 _SOLVE_ROBUST = (*_SOLVE_FULL, _P, _P)  # fallback, settings
-# image, plane, pixels, lights, table, sight, lobes, limits, floor^2, width, y0, lateral, depth, mask,
-# normals, albedo, valid, residual, used, fallback
+# condition, deviation, saturated, shadowed, pinv, model
+_SOLVE_EXAMINED = (*_SOLVE_ROBUST, *(_P,) * 6)
+# image, plane, pixels, lights, table, sight, lobes, limits, floor^2, width, y0, lateral, depth,
+# mask, normals, albedo, valid, residual, used, fallback
 _NEAR = (_P, _N, _N, _I, _P, _P, _P, _P, _F, _N, _N, *(_P,) * 9)
 _QUANTISE = (_P, _P, _N, _F, _F, _F, _P)  # normals, valid, pixels, signs of x y z, out
 _UNFILTER = (_P, _N, _N, _I, _I, _P, _P)  # filtered, rows, width, samples, bytes, lines, out
@@ -47,8 +49,8 @@ class Library:
     - ``mvps_quantise_u8``, ``mvps_quantise_u16`` (normals float32 n x 3, valid uint8 n, n, sx, sy,
       sz, out n x 3): trunc(n * s * max/2 + (max/2 + 1/2)), 0 where invalid; the same bytes as NumPy
       in float32, product and sum rounded one after the other.
-    - ``mvps_ls_<u8|u16|f32>_<grey|rgb|channels>[_full]`` and ``mvps_rb_`` with the same types and
-      modes: called by :mod:`mvps.stereo.cpu`.
+    - ``mvps_ls_<u8|u16|f32>_<grey|rgb|channels>[_full]`` and ``mvps_rb_`` and ``mvps_rq_`` with
+      the same types and modes: called by :mod:`mvps.stereo.cpu`.
     - ``mvps_near_<u8|u16|f32>``: called by :mod:`mvps.stereo.near_kernel`.
     - ``mvps_png_unfilter``, ``mvps_png_filter_up``: called by :mod:`mvps.images.png_rows` and
       :mod:`mvps.images.png_writer`; the first returns the rows it could do.
@@ -76,17 +78,24 @@ class Library:
 
 
 def _argument_types(name: str) -> tuple[Any, ...]:
-    if name.startswith("mvps_quantise"):
-        return _QUANTISE
-    if name.startswith("mvps_png"):
-        return _UNFILTER if name == "mvps_png_unfilter" else _FILTER_UP
-    if name.startswith("mvps_remap"):
-        special = {"mvps_remap_normals": _REMAP_NORMALS, "mvps_remap_positions": _POSITIONS}
-        return special.get(name, _REMAP_IMAGE)
-    if name.startswith("mvps_near"):
-        return _NEAR
-    if name.startswith("mvps_rb"):
-        return _SOLVE_ROBUST
+    special = {
+        "mvps_png_unfilter": _UNFILTER,
+        "mvps_remap_normals": _REMAP_NORMALS,
+        "mvps_remap_positions": _POSITIONS,
+    }
+    families = {
+        "mvps_quantise": _QUANTISE,
+        "mvps_png": _FILTER_UP,
+        "mvps_remap": _REMAP_IMAGE,
+        "mvps_near": _NEAR,
+        "mvps_rb": _SOLVE_ROBUST,
+        "mvps_rq": _SOLVE_EXAMINED,
+    }
+    if name in special:
+        return special[name]
+    for family, types in families.items():
+        if name.startswith(family):
+            return types
     return _SOLVE_FULL if name.endswith("_full") else (*_SOLVE, _I)
 
 

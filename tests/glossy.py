@@ -31,6 +31,7 @@ class Look:
     bits : of a sample: 8, 12 or 16
     light_error : degrees by which every stated direction is off, in a random way each
     size : edge of the image in px
+    noise : times the usual noise of the sensor
     """
 
     shape: str = "bumps"
@@ -42,6 +43,7 @@ class Look:
     light_error: float = 0.0
     size: int = 64
     seed: int = 0
+    noise: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def render(look: Look) -> Rendered:
     diffuse = np.where(lit, np.maximum(cosine, 0) * albedo, 0)
     glossy = np.where(lit, _lobe(normals, directions, look) * np.maximum(cosine, 0), 0)
     light = (diffuse + glossy + AMBIENT * albedo) * (EXPOSURE / diffuse[:, mask].max())
-    light = light + rng.normal(size=light.shape) * np.sqrt(
+    light = light + look.noise * rng.normal(size=light.shape) * np.sqrt(
         READ_NOISE**2 + SHOT_NOISE**2 * np.clip(light, 0, 1)
     )
     white = float(2**look.bits - 1)

@@ -26,12 +26,15 @@ DiLiGenT text files, an RTI .lp file, or a rig.yml for many samples and views.
 
   mvps normals raw out --camera cam1.yml --undistort --frame board --board-up
 
+  mvps normals raw out --camera cam1.yml --distance-mm 280   lights near the part
+
 Exit codes: 0 all done, 1 some stacks failed, 2 your input, 130 interrupted.
 """
 
-_CAPTURE, _CAMERA, _CORRECT, _SOLVE, _WRITE, _RUN = (
+_CAPTURE, _CAMERA, _NEAR, _CORRECT, _SOLVE, _WRITE, _RUN = (
     "Capture",
     "Camera",
+    "Near lights",
     "Corrections",
     "Solving",
     "Writing",
@@ -147,6 +150,50 @@ def normals(
             rich_help_panel=_CAMERA,
         ),
     ] = False,
+    near: Annotated[
+        str,
+        typer.Option(
+            help="Lights with positions: auto (near once the part's place is stated), off, plane, "
+            "surface (its depth is found too) or depth.",
+            rich_help_panel=_NEAR,
+        ),
+    ] = "auto",
+    distance_mm: Annotated[
+        float | None,
+        typer.Option(
+            help="From the camera (the positions' origin) to the part.", rich_help_panel=_NEAR
+        ),
+    ] = None,
+    plane: Annotated[
+        str,
+        typer.Option(
+            help="How the part lies: TILT,AZIMUTH in degrees, or board: as the camera's board.",
+            rich_help_panel=_NEAR,
+        ),
+    ] = "",
+    depth: Annotated[
+        Path | None,
+        typer.Option(help="Depth map of the raw pixels in mm, float32.", rich_help_panel=_NEAR),
+    ] = None,
+    mm_per_px: Annotated[
+        float | None,
+        typer.Option(help="Scale of raw pixels without a camera.", rich_help_panel=_NEAR),
+    ] = None,
+    near_intensities: Annotated[
+        str,
+        typer.Option(
+            help="Intensities are those of the lamps, or at the part (reference).",
+            rich_help_panel=_NEAR,
+        ),
+    ] = "lamp",
+    refine_distance: Annotated[
+        bool,
+        typer.Option(
+            "--refine-distance",
+            help="Move the part to the distance at which the photographs agree best.",
+            rich_help_panel=_NEAR,
+        ),
+    ] = False,
     response: Annotated[
         str | None,
         typer.Option(
@@ -228,7 +275,10 @@ def normals(
         ),
     ] = "opengl",
     quality: Annotated[
-        bool, typer.Option("--quality", help="Also write quality.tif.", rich_help_panel=_WRITE)
+        bool,
+        typer.Option(
+            "--quality", help="Also write quality.tif, quality.png.", rich_help_panel=_WRITE
+        ),
     ] = False,
     preview: Annotated[
         bool, typer.Option(help="Write preview.png.", rich_help_panel=_WRITE)

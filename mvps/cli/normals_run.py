@@ -18,6 +18,7 @@ from mvps.cli.report import after_run as write_after_run
 from mvps.errors import InputError
 from mvps.images import DEFAULT_MAX_PIXELS, RawLayout
 from mvps.images.info import Packing
+from mvps.pipeline.near_options import NearOptions
 from mvps.pipeline.options import RunOptions, Schedule, parse_roi, parse_shard
 from mvps.pipeline.plan import Plan, make_plan
 from mvps.pipeline.record import StackResult
@@ -58,6 +59,13 @@ class Words:
     undistort: bool
     frame: str
     board_up: bool
+    near: str
+    distance_mm: float | None
+    plane: str
+    depth: Path | None
+    mm_per_px: float | None
+    near_intensities: str
+    refine_distance: bool
     response: str | None
     mask: Path | None
     dark: Path | None
@@ -182,6 +190,15 @@ def _options(words: Words) -> RunOptions:
         quality=words.quality,
         preview=words.preview,
         max_pixels=DEFAULT_MAX_PIXELS if words.max_pixels is None else words.max_pixels,
+        near=NearOptions(
+            words.near,
+            words.distance_mm,
+            words.plane,
+            "" if words.depth is None else str(words.depth),
+            words.mm_per_px,
+            words.near_intensities,
+            words.refine_distance,
+        ),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mvps.errors import InputError
 from mvps.frames import CONVENTIONS
 from mvps.images import DEFAULT_MAX_PIXELS, Window
 from mvps.images.encodings import NORMAL_ENCODINGS
+from mvps.pipeline.near_options import NearOptions
 from mvps.stereo.problem import GREYS
 from mvps.stereo.solvers import ITERATIONS, TRIM, Solver
 
@@ -59,6 +60,7 @@ class RunOptions:
     quality : write ``quality.tif``
     preview : write ``preview.png``
     max_pixels : refuse images above this size before decoding
+    near : where the part is, for lights that have positions
     """
 
     device: str = "auto"
@@ -80,6 +82,7 @@ class RunOptions:
     quality: bool = False
     preview: bool = True
     max_pixels: int = DEFAULT_MAX_PIXELS
+    near: NearOptions = field(default_factory=NearOptions)
 
     def __post_init__(self) -> None:
         _one_of("--grey", self.grey, GREYS)

@@ -14,6 +14,7 @@ from mvps.findings import Finding
 from mvps.images import Window
 from mvps.machine import cores
 from mvps.pipeline.mapview import AS_SEEN, MapView
+from mvps.pipeline.near import NearPlan, plan_near
 from mvps.pipeline.options import DEFAULT_SCHEDULE, RunOptions, Schedule
 
 # CPU milliseconds for 20 megapixels on one core, 8-bit and 16-bit grey; only for the estimate.
@@ -52,6 +53,7 @@ class PlannedStack:
     window : the part of the raw image that is solved, in raw pixels
     width, height : of the maps, after region of interest and binning
     view : pixel grid and frame of the maps
+    near : how lights near the part are solved; None where they are distant
     """
 
     stack: Stack
@@ -61,6 +63,7 @@ class PlannedStack:
     width: int
     height: int
     view: MapView = AS_SEEN
+    near: NearPlan | None = None
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -180,13 +183,16 @@ def _planned(stack: Stack, folder: Path, options: RunOptions) -> PlannedStack:
     if width == 0 or height == 0:
         raise InputError("--bin", f"{options.bin} is larger than the image of {stack.title}")
     view = MapView.of(inspected, window, options)
-    return PlannedStack(inspected, folder, findings, window, width, height, view)
+    near, more = plan_near(inspected, window, options)
+    return PlannedStack(inspected, folder, findings + more, window, width, height, view, near)
 
 
 def _stack_ms(planned: PlannedStack, options: RunOptions) -> float:
     info = planned.stack.infos[0]
     pair = _DECODE_MS.get((info.format, info.compression if info.format == "tiff" else ""))
     decode = (pair or (100, 200))[info.dtype.itemsize > 1] * info.channels
+    if planned.near is not None and planned.near.mode == "surface":
+        decode *= 2  # once for the surface, once for the maps
     raw = planned.raw_pixels / 1e6 / _MEGAPIXELS
     maps = planned.width * planned.height / 1e6 / _MEGAPIXELS
     return _STACK_MS + decode * raw + (_SOLVE_MS + _ENCODE_MS[options.encoding]) * maps

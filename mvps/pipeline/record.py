@@ -17,6 +17,7 @@ import mvps
 from mvps.capture import Stack
 from mvps.files import MANIFEST, RECORD, append_line, write_json
 from mvps.pipeline.plan import Plan, PlannedStack
+from mvps.pipeline.quality_maps import QualitySummary
 from mvps.pipeline.sampling import SampleStatistics
 from mvps.stereo import StripOut
 
@@ -71,6 +72,7 @@ class Figures:
     valid : solved pixels with a normal; the rest inside the mask is degenerate
     written_valid : pixels of the maps with a normal, fewer or more where they were resampled
     fallback : valid pixels where a robust estimate was refused; None with plain least squares
+    quality : what ``--quality`` sums up; None without it
     albedo_sum, residual_square_sum : over valid pixels; the latter None without ``--quality``
     """
 
@@ -82,6 +84,7 @@ class Figures:
     albedo_sum: float = 0.0
     residual_square_sum: float | None = None
     written_valid: int | None = None
+    quality: QualitySummary | None = None
 
     def add(self, out: StripOut, wanted: int | None) -> None:
         """Count one solved strip, of which ``wanted`` pixels lie inside the mask."""
@@ -96,6 +99,8 @@ class Figures:
         if out.residual is not None:
             squares = float(np.einsum("p,p->", out.residual, out.residual, dtype=np.float64))
             self.residual_square_sum = (self.residual_square_sum or 0.0) + squares
+        if self.quality is not None:
+            self.quality.add(out)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -110,6 +115,7 @@ class Figures:
             "fallback": self.fallback,
             "mean_albedo": self.albedo_sum / count,
             "residual_rms": None if squares is None else float(np.sqrt(squares / count)),
+            "quality": None if self.quality is None else self.quality.as_dict(),
             "saturated_share": self.statistics.saturated_share,
             "black_share": self.statistics.black_share,
             "shares_from": "the first row of every strip",

@@ -65,6 +65,7 @@ def fingerprint(planned: PlannedStack, options: RunOptions) -> str:
         "bayer": stack.bayer,
         "raw": None if stack.raw is None else asdict(stack.raw),
         "camera": planned.view.digest(),
+        "near": None if planned.near is None else planned.near.digest(stack),
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 

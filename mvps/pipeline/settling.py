@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from mvps.pipeline.plan import PlannedStack
 from mvps.pipeline.source import StripSource
 from mvps.stereo import Problem, prepare
 from mvps.stereo.auto import FEWEST_JUDGED, Choice, choose, glance
+from mvps.stereo.noise_measured import measure_noise, runs_of
 from mvps.stereo.solvers import Solver
 
 LOOKED_AT = (0.35, 0.5)  # of the height: where parts lie; formats without rows are read that far
@@ -47,9 +49,33 @@ def settle(
         problem = problem_of(source, planned, options.grey, wanted)
         seen = []
         if problem.lights >= FEWEST_JUDGED:
-            last = max(0, planned.height - STRIP_ROWS)
-            starts = sorted({min(int(share * planned.height), last) for share in LOOKED_AT})
-            seen = [np.array(glance(s.samples, s.mask)) for s in source.strips(starts)]
+            strips = source.strips(_starts(planned.height))
+            seen = [np.array(glance(strip.samples, strip.mask)) for strip in strips]
         empty = np.zeros((problem.lights, 0), source.dtype)
         choice = choose(problem, np.concatenate(seen, axis=1) if seen else empty)
     return choice.solver, choice
+
+
+def with_noise(
+    problem: Problem, planned: PlannedStack, options: RunOptions, readers: Executor | None
+) -> Problem:
+    """The problem with the noise that two strips of the stack show.
+
+    Raises
+    ------
+    MvpsError, OSError
+        An image cannot be read.
+    """
+    samples, masks = [], []
+    with StripSource(planned.stack, planned.window, options, readers) as source:
+        for strip in source.strips(_starts(planned.height)):
+            for run in runs_of(strip.samples.shape[1]):
+                samples.append(np.array(strip.samples[:, run]))
+                masks.append(None if strip.mask is None else np.array(strip.mask[run]))
+    inside = None if masks[0] is None else np.concatenate([m for m in masks if m is not None])
+    return replace(problem, noise=measure_noise(problem, np.concatenate(samples, axis=1), inside))
+
+
+def _starts(height: int) -> list[int]:
+    last = max(0, height - STRIP_ROWS)
+    return sorted({min(int(share * height), last) for share in LOOKED_AT})

@@ -16,7 +16,10 @@ from mvps.images.encodings import NORMAL_ENCODINGS
 from mvps.images.maps import open_normals_writer, open_plane_writer
 from mvps.images.preview import PreviewAccumulator, write_png
 from mvps.pipeline.options import RunOptions
+from mvps.pipeline.quality_maps import QualityMaps
 from mvps.stereo import Problem, StripOut
+
+PICTURES = ("preview.png", "quality.png")
 
 
 class MapSink:
@@ -82,17 +85,12 @@ class MapSink:
                 np.uint16 if self._albedo_scale else np.float32,
                 self._describe("albedo = value * scale", scale=self._albedo_scale or 1.0),
             )
-        self._quality = None
+        self._quality: QualityMaps | None = None
         if options.quality:
-            self._quality = self._plane(
-                self.folder / "quality.tif",
-                (width, height, 2),
-                np.float32,
-                self._describe(
-                    "plane 0: residual RMS in albedo units; "
-                    "plane 1: lights used, negative where the solver fell back"
-                ),
+            self._quality = QualityMaps(
+                self.folder, (width, height), self._describe, picture=options.preview
             )
+            self._writers[self._quality.path] = self._quality.writer
         self._preview = PreviewAccumulator(width, height) if options.preview else None
 
     def _describe(self, content: str, **more: Any) -> str:
@@ -121,12 +119,8 @@ class MapSink:
             self._preview.add_rows(normals, valid)
         if self._albedo is not None:
             self._albedo.write_rows(self._encode_albedo(out.albedo).reshape(*shape, -1))
-        if self._quality is not None and out.residual is not None and out.used is not None:
-            used = out.used.astype(np.float32)
-            if out.fallback is not None:
-                used[out.fallback > 0] *= -1
-            planes = np.stack([out.residual, used], axis=-1)
-            self._quality.write_rows(planes.reshape(*shape, 2))
+        if self._quality is not None:
+            self._quality.write(out, rows)
 
     def _encode_albedo(self, albedo: NDArray[np.float32]) -> NDArray[Any]:
         if self._albedo_scale is None:
@@ -144,6 +138,8 @@ class MapSink:
         if self._preview is not None:
             write_png(temporary_name(preview), self._preview.finish())
             finals.append(preview)
+        if self._quality is not None and (drawn := self._quality.draw()):
+            finals.append(drawn)
         # The record vouches for the maps, so it goes first and comes back last.
         ran_before = (self.folder / RECORD).is_file()
         (self.folder / RECORD).unlink(missing_ok=True)
@@ -151,7 +147,7 @@ class MapSink:
             temporary_name(final).replace(final)
         stale = {f"normals{encoding.suffix}" for encoding in NORMAL_ENCODINGS.values()}
         # error.png compared the maps of that run.
-        for name in stale | {"albedo.tif", "quality.tif", "preview.png", "error.png"}:
+        for name in stale | {"albedo.tif", "quality.tif", *PICTURES, "error.png"}:
             if ran_before and self.folder / name not in finals:
                 (self.folder / name).unlink(missing_ok=True)
         self._writers = {}
@@ -162,7 +158,8 @@ class MapSink:
         for writer in self._writers.values():
             writer.abort()
         self._writers = {}
-        temporary_name(self.folder / "preview.png").unlink(missing_ok=True)
+        for name in PICTURES:
+            temporary_name(self.folder / name).unlink(missing_ok=True)
 
 
 def _albedo_bound(problem: Problem, white: float) -> float:

@@ -18,15 +18,18 @@ import numpy as np
 from mvps.capture import Stack
 from mvps.pipeline.inputs import describe_inputs, input_states
 from mvps.pipeline.lightwatch import LightWatch
+from mvps.pipeline.near import NearStack, near_solver
 from mvps.pipeline.options import STRIP_ROWS
 from mvps.pipeline.plan import Plan, PlannedStack
+from mvps.pipeline.quality_maps import QualitySummary
 from mvps.pipeline.record import Figures, StackResult, write_record
 from mvps.pipeline.resume import fingerprint
-from mvps.pipeline.settling import problem_of, settle
+from mvps.pipeline.settling import problem_of, settle, with_noise
 from mvps.pipeline.sink import MapSink
 from mvps.pipeline.source import StripSource
 from mvps.pipeline.warped import WarpedSink
-from mvps.stereo import Backend, Problem, StripOut
+from mvps.stereo import Backend, Problem, Solver, StripOut
+from mvps.stereo.auto import Choice
 
 SATURATED_SHARE = 0.01  # from here on highlights visibly bend least-squares normals
 BLACK_SHARE = 0.25
@@ -87,13 +90,17 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
     stack, options = planned.stack, job.plan.options
     clock = Stopwatch()
     before = input_states(stack)
-    if job.lights is not None:
+    # The check compares distant lights, which near ones are not.
+    watch = job.lights if planned.near is None else None
+    if watch is not None:
         with clock.stage("light check"):
-            job.lights.begin(planned)
+            watch.begin(planned)
     with clock.stage("choose"):
-        solver, choice = settle(planned, options, job.readers)
+        solver, choice = _settled(planned, job)
     with StripSource(stack, planned.window, options, job.readers) as source:
-        problem = problem_of(source, planned, options.grey, solver)
+        near = _near_stack(planned, source, job, clock)
+        work = near or _distant(source, planned, solver, job, clock)
+        problem = work.problem.distant if isinstance(work, NearStack) else work
         maps = MapSink(
             planned.folder,
             (planned.width, planned.height),
@@ -104,7 +111,7 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
         )
         sink = WarpedSink(maps, planned.view) if planned.view.changes else maps
         try:
-            figures = _stream(source, problem, sink, job, clock)
+            figures = _stream(source, work, sink, job, clock)
             if isinstance(sink, WarpedSink):
                 figures.written_valid = sink.valid
             with clock.stage("digest"):
@@ -115,15 +122,18 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
             sink.abort()
             raise
         warnings = planned.warnings + _warnings(stack, source, figures)
-    if job.lights is not None:
-        warnings += tuple(finding.message for finding in job.lights.findings(planned))
+        warnings += near.warnings() if near else ()
+    if watch is not None:
+        warnings += tuple(finding.message for finding in watch.findings(planned))
     write_record(
         planned,
         job.plan,
         figures,
         fingerprint=fingerprint(planned, options),
         inputs=inputs,
-        solver=solver.parameters() | ({"auto": choice.as_dict()} if choice else {}),
+        solver=solver.parameters()
+        | ({"auto": choice.as_dict()} if choice else {})
+        | ({"near": near.as_dict()} if near else {}),
         device=job.backend.describe(),
         outputs={"files": outputs, "albedo_scale": sink.albedo_scale},
         warnings=warnings,
@@ -142,16 +152,61 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
     )
 
 
+def _settled(planned: PlannedStack, job: Job) -> tuple[Solver, Choice | None]:
+    if planned.near is not None:
+        return near_solver(job.plan.options), None
+    return settle(planned, job.plan.options, job.readers)
+
+
+def _distant(
+    source: StripSource, planned: PlannedStack, solver: Solver, job: Job, clock: Stopwatch
+) -> Problem:
+    options = job.plan.options
+    problem = problem_of(source, planned, options.grey, solver)
+    if not options.quality:
+        return problem
+    with clock.stage("noise"):
+        return with_noise(problem, planned, options, job.readers)
+
+
+def _near_stack(
+    planned: PlannedStack, source: StripSource, job: Job, clock: Stopwatch
+) -> NearStack | None:
+    if planned.near is None:
+        return None
+
+    def proceed() -> None:
+        if job.cancel.is_set():
+            raise CancelledError
+
+    with clock.stage("surface"):
+        return NearStack(
+            planned.near,
+            planned.stack,
+            planned.window,
+            job.plan.options,
+            source=source,
+            device=job.backend.name,
+            readers=job.readers,
+            proceed=proceed,
+        )
+
+
 def _stream(
     source: StripSource,
-    problem: Problem,
+    work: Problem | NearStack,
     sink: MapSink | WarpedSink,
     job: Job,
     clock: Stopwatch,
 ) -> Figures:
     quality = job.plan.options.quality
-    whole = StripOut.empty(source.width * STRIP_ROWS, problem, quality=quality)
-    total = Figures(statistics=source.statistics)
+    problem = work.problem.distant if isinstance(work, NearStack) else work
+    # Near lights have no covariance of their own: residual and lights used are all they give.
+    examined = quality and not isinstance(work, NearStack)
+    room = source.width * STRIP_ROWS
+    whole = StripOut.empty(room, problem, quality=quality, examined=examined)
+    summary = QualitySummary(problem.noise) if quality else None
+    total = Figures(statistics=source.statistics, quality=summary)
     strips = source.strips()
     while True:
         with clock.stage("read"):
@@ -160,7 +215,10 @@ def _stream(
             return total
         out = whole.head(strip.samples.shape[1])
         with clock.stage("solve"):
-            job.backend.solve_strip(problem, strip.samples, strip.mask, out)
+            if isinstance(work, NearStack):
+                work.solve(strip, out)
+            else:
+                job.backend.solve_strip(problem, strip.samples, strip.mask, out)
         with clock.stage("encode"):
             sink.write(out, strip.rows)
         total.add(out, strip.wanted)

@@ -15,13 +15,17 @@ from mvps.pipeline.mapview import MapView
 from mvps.pipeline.sink import MapSink
 from mvps.stereo import StripOut
 
-# How each result is resampled: a count of lights and a flag are not averaged.
+# How each result is resampled: counts of lights and flags are not averaged.
 _KINDS = {
     "normals": "normals",
     "albedo": "linear",
     "residual": "linear",
     "used": "nearest",
     "fallback": "nearest",
+    "condition": "linear",
+    "deviation": "linear",
+    "saturated": "nearest",
+    "shadowed": "nearest",
 }
 
 

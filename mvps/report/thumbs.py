@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mvps.errors import MvpsError
 from mvps.images import ImageRef, open_rows, read_image
 from mvps.images.preview import PREVIEW_LIMIT
+from mvps.pipeline.quality_maps import HIGHEST, LOWEST
 from mvps.report.collect import StackEntry
 
 BUDGET = 15_000_000  # bytes of all pictures; base64 and the text around them make it 25 MB a page
@@ -73,7 +74,7 @@ def plan_thumbnails(entries: Sequence[StackEntry]) -> ThumbnailPlan:
     side = int(np.clip(160 * math.sqrt(2000 / count), *_SIDES))
     residuals = [e.figures.residual_rms for e in entries if e.figures.residual_rms]
     end = _round_up(3 * median(residuals)) if residuals else 0.1
-    return ThumbnailPlan(side, BUDGET // (3 * count), end)
+    return ThumbnailPlan(side, BUDGET // (4 * count), end)
 
 
 def draw(entry: StackEntry, *, out: Path, plan: ThumbnailPlan) -> Thumbnails:
@@ -84,6 +85,7 @@ def draw(entry: StackEntry, *, out: Path, plan: ThumbnailPlan) -> Thumbnails:
         "preview.png": _normals,
         "albedo.tif": _albedo,
         "quality.tif": _residual,
+        "quality.png": _deviation,
     }
     for name, drawer in drawers.items():
         path = folder / name
@@ -131,6 +133,16 @@ def _residual(path: Path, entry: StackEntry, plan: ThumbnailPlan) -> Picture:
     picture = _viridis(values / plan.residual_end)
     picture[~known] = _NOTHING
     return _encode("residual", path, f"0 to {plan.residual_end:g}", picture, plan.limit)
+
+
+def _deviation(path: Path, entry: StackEntry, plan: ThumbnailPlan) -> Picture:
+    del entry
+    picture = read_image(ImageRef(path), max_pixels=2 * PREVIEW_LIMIT**2)
+    if picture.dtype != np.uint8 or picture.ndim != 3:
+        raise MvpsError("is not a picture of mvps normals")
+    small = _resize(picture, _fit(picture.shape[1], picture.shape[0], plan.side))
+    scale = f"predicted, {LOWEST:g} to {HIGHEST:g} degrees"
+    return _encode("deviation", path, scale, small, plan.limit)
 
 
 def shrink(path: Path, side: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -9,7 +9,13 @@ import numpy as np
 from mvps.errors import DeviceError
 from mvps.native import Library, library, reason
 from mvps.stereo.problem import DTYPES, Problem
-from mvps.stereo.solution import StripOut, check_strip, needs_full, plane_stride
+from mvps.stereo.solution import (
+    StripOut,
+    check_strip,
+    needs_examination,
+    needs_full,
+    plane_stride,
+)
 
 # Results of a call beyond this size leave the caches before anyone reads them: they are written
 # past the caches, which saves reading each line first. Strips of a run stay below it.
@@ -60,6 +66,7 @@ class CpuBackend:
             out.albedo.ctypes.data,
             out.valid.ctypes.data,
         )
+        examined = needs_examination(out)
         if not robust and not needs_full(problem, out):
             written = out.normals.nbytes + out.albedo.nbytes
             getattr(self._core, f"mvps_ls_{kind}")(*arguments, written >= STREAMED_BYTES)
@@ -72,12 +79,17 @@ class CpuBackend:
             _address(out.residual),
             _address(out.used),
         )
-        if not robust:
+        if not robust and not examined:
             getattr(self._core, f"mvps_ls_{kind}_full")(*arguments)
             return
         settings = problem.solver.settings(problem.lights)
-        function = getattr(self._core, f"mvps_rb_{kind}")
-        function(*arguments, _address(out.fallback), settings.ctypes.data)
+        arguments += (_address(out.fallback), settings.ctypes.data)
+        if not examined:
+            getattr(self._core, f"mvps_rb_{kind}")(*arguments)
+            return
+        planes = (out.condition, out.deviation, out.saturated, out.shadowed)
+        extra = (*planes, problem.plain_pinv, problem.quality_model)
+        getattr(self._core, f"mvps_rq_{kind}")(*arguments, *map(_address, extra))
 
 
 def _address(array: Any | None) -> int | None:

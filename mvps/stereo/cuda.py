@@ -1,7 +1,7 @@
 """The one door to ``kernels/`` on a GPU: CuPy compiles the CUDA source there and launches it.
 
-The maths stands in ``kernels/least_squares.cuh`` and ``robust.cuh``; here are devices, checks,
-transfers and launches.
+The maths stands in ``kernels/least_squares.cuh``, ``robust.cuh`` and ``quality.cuh``; here
+are devices, checks, transfers and launches.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -26,12 +26,19 @@ from mvps.stereo.devices import (
     working_on,
 )
 from mvps.stereo.problem import DTYPES, Problem
-from mvps.stereo.solution import StripOut, check_strip, needs_full, plane_stride
+from mvps.stereo.solution import (
+    StripOut,
+    check_strip,
+    needs_examination,
+    needs_full,
+    plane_stride,
+)
 
 __all__ = ["CudaBackend", "DeviceInfo", "available", "device_info", "device_of"]
 
 SOURCE = "least_squares.cu"
 ROBUST_SOURCE = "robust.cu"
+QUALITY_SOURCE = "quality.cu"
 BLOCK = 256  # threads; at 64 registers each, four blocks fit on a multiprocessor
 STAGED_BYTES = 32 << 20  # most pinned host memory for samples that one thread takes
 KERNELS = tuple(
@@ -48,6 +55,9 @@ ROBUST_KERNELS = tuple(
     for mode in ("grey", "rgb", "channels")
     for solver, rooms in (("gated", (0,)), ("trimmed", ROOMS), ("irls", ROOMS))
     for room in rooms
+)
+QUALITY_KERNELS = tuple(name.replace("rb_", "rq_") for name in ROBUST_KERNELS) + tuple(
+    f"rq_{kind}_{mode}_ls_0" for kind in DTYPES.values() for mode in ("grey", "rgb", "channels")
 )
 
 
@@ -160,7 +170,7 @@ class CudaBackend:
 
     def _check_place(self, samples: Any, mask: Any | None, out: StripOut) -> bool:
         """True when every array lies on this device, False when every array lies on the host."""
-        arrays = {"samples": samples, "mask": mask} | _arrays(out)
+        arrays = {"samples": samples, "mask": mask} | out.planes()
         places = {name: device_of(array) for name, array in arrays.items() if array is not None}
         for name, place in places.items():
             if place not in (None, self.name):
@@ -196,8 +206,9 @@ def plan_launch(
     element goes by value.
     """
     count = samples.shape[1]
+    examined = needs_examination(out)
     full = problem.solver.robust or needs_full(problem, out)
-    name = _kernel_name(problem, samples.dtype.name, full=full)
+    name = _kernel_name(problem, samples.dtype.name, full=full, examined=examined)
     args: tuple[Any, ...] = (
         samples,
         np.int64(plane_stride(samples)),
@@ -215,18 +226,21 @@ def plan_launch(
         directions = upload(problem.directions.astype(np.float32))
         limits = np.float32(problem.low), np.float32(problem.high)
         args += (directions, *limits, out.residual, out.used)
-    if problem.solver.robust:
+    if problem.solver.robust or examined:
         args += (out.fallback, problem.solver.settings(problem.lights))
+    if examined:
+        planes = (out.condition, out.deviation, out.saturated, out.shadowed)
+        args += (*planes, upload(problem.plain_pinv), problem.quality_model)
     return Launch(name, (-(-count // BLOCK),), (BLOCK,), args)
 
 
-def _kernel_name(problem: Problem, dtype: str, *, full: bool) -> str:
+def _kernel_name(problem: Problem, dtype: str, *, full: bool, examined: bool) -> str:
     kind = f"{DTYPES[dtype]}_{problem.kernel}"
-    if not problem.solver.robust:
+    if not problem.solver.robust and not examined:
         return f"ls_{kind}" + ("_full" if full else "")
     deepest = problem.solver.deepest_rank(problem.lights)
     room = next((room for room in ROOMS if 0 < deepest <= room), 0)
-    return f"rb_{kind}_{problem.solver.name}_{room}"
+    return f"{'rq' if examined else 'rb'}_{kind}_{problem.solver.name}_{room}"
 
 
 def _launch(problem: Problem, samples: Any, mask: Any | None, out: StripOut) -> None:
@@ -255,7 +269,7 @@ def _solve_staged(
         pinned.append(staged)
         return device
 
-    wanted = _arrays(out)
+    wanted = out.planes()
     results = {name: cp.empty(host.shape, host.dtype) for name, host in wanted.items()}
     staged = {name: _pinned(host) for name, host in wanted.items()}
     try:
@@ -267,12 +281,6 @@ def _solve_staged(
         stream.synchronize()
     for name, host in wanted.items():
         np.copyto(host, staged[name])
-
-
-def _arrays(out: StripOut) -> dict[str, Any]:
-    """The results that are wanted, by name."""
-    pairs = ((field.name, getattr(out, field.name)) for field in fields(out))
-    return {name: array for name, array in pairs if array is not None}
 
 
 def _parts(samples: Any) -> Iterator[slice]:
@@ -299,7 +307,8 @@ def _module(name: str, *more_options: str) -> Any:
 def _kernel(name: str) -> Any:
     """The kernel; CuPy compiles its module once for every device that launches it."""
     family, kind, *_ = name.split("_")
-    if family == "rb":
+    if family in ("rb", "rq"):
         sample_bytes = {"u8": 1, "u16": 2, "f32": 4}[kind]
-        return _module(ROBUST_SOURCE, f"-DRB_BYTES={sample_bytes}").get_function(name)
+        source = ROBUST_SOURCE if family == "rb" else QUALITY_SOURCE
+        return _module(source, f"-DRB_BYTES={sample_bytes}").get_function(name)
     return _module(SOURCE).get_function(name)

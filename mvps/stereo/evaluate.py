@@ -14,16 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.errors import InputError
+from mvps.images.colour_picture import colour_picture, repeated
 from mvps.images.preview import BlockSums
 
 BLOCK_ROWS = 64
 PICTURE_LIMIT = 1024
-PICTURE_LEAST = 320
 
-_PAPER = (255, 255, 255)
-_INK = (40, 40, 40)
-_OUTSIDE = (225, 225, 225)
-_MARGIN, _BAR_WIDTH, _LABEL_WIDTH = 16, 20, 92
 _TICKS = 5
 
 
@@ -150,23 +146,13 @@ def error_picture(error: NDArray[np.float32], upper: float | None = None) -> NDA
     -------
     (h, w, 3) uint8 RGB: the map, at most 1024 pixels on its long side, and the labelled bar
     """
-    import cv2
-
-    shown = _fit(error)
     if upper is None:
         upper = _round_up(error)
-    levels = np.clip(np.nan_to_num(shown) / upper * 255, 0, 255).round().astype(np.uint8)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1]
-    colours = np.where(np.isfinite(shown)[..., None], colours, np.array(_OUTSIDE, np.uint8))
-    height, width = shown.shape
-    tall = max(height, PICTURE_LEAST * 3 // 4)
-    size = (tall + 2 * _MARGIN, width + 3 * _MARGIN + _BAR_WIDTH + _LABEL_WIDTH, 3)
-    picture = np.full(size, _PAPER, np.uint8)
-    top = (size[0] - height) // 2
-    picture[top : top + height, _MARGIN : _MARGIN + width] = colours
+    digits = max(0, 1 - math.floor(math.log10(upper)))
+    ticks = [(tick / _TICKS, f"{upper * tick / _TICKS:.{digits}f}") for tick in range(_TICKS + 1)]
     clipped = bool(np.nanmax(error, initial=0) > upper)
-    _draw_bar(picture, width + 2 * _MARGIN, upper, clipped)
-    return picture
+    ticks[-1] = (1.0, f"{'>= ' if clipped else ''}{ticks[-1][1]} deg")
+    return colour_picture(_fit(error) / np.float32(upper), ticks)
 
 
 def _fit(error: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -174,8 +160,7 @@ def _fit(error: NDArray[np.float32]) -> NDArray[np.float32]:
     height, width = error.shape
     long_side = max(height, width)
     if long_side <= PICTURE_LIMIT:
-        times = max(1, PICTURE_LEAST // long_side)
-        return error.repeat(times, axis=0).repeat(times, axis=1)
+        return repeated(error)
     sums = BlockSums(width, height, 2, -(-long_side // PICTURE_LIMIT))
     for y in range(0, height, BLOCK_ROWS):
         rows = error[y : y + BLOCK_ROWS]
@@ -192,22 +177,3 @@ def _round_up(error: NDArray[np.float32]) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(top))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= top * (1 - 1e-9))
-
-
-def _draw_bar(picture: NDArray[np.uint8], left: int, upper: float, clipped: bool) -> None:
-    import cv2
-
-    font, size, weight = cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1
-    top, bottom = _MARGIN + 10, picture.shape[0] - _MARGIN - 10
-    ramp = np.linspace(255, 0, bottom - top).round().astype(np.uint8)[:, None]
-    colours = cv2.applyColorMap(ramp, cv2.COLORMAP_VIRIDIS)[..., ::-1]
-    picture[top:bottom, left : left + _BAR_WIDTH] = colours
-    digits = max(0, 1 - math.floor(math.log10(upper)))
-    for tick in range(_TICKS + 1):
-        y = round(bottom - 1 - (bottom - 1 - top) * tick / _TICKS)
-        right = left + _BAR_WIDTH
-        cv2.line(picture, (right, y), (right + 4, y), _INK, 1)
-        label = f"{upper * tick / _TICKS:.{digits}f}"
-        if tick == _TICKS:
-            label = f"{'>= ' if clipped else ''}{label} deg"
-        cv2.putText(picture, label, (right + 8, y + 5), font, size, _INK, weight, cv2.LINE_AA)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mvps.errors import InputError
-from mvps.stereo.solvers import LEAST_SQUARES, Solver
+from mvps.stereo.noise import MODEL, PRIOR, UNKNOWN, Noise
+from mvps.stereo.solvers import LEAST_SQUARES, SATURATION, SHADOW, Solver
 
 if TYPE_CHECKING:
     from mvps.lights import LightRig
@@ -55,6 +56,8 @@ class Problem:
     low, high : a light counts at a pixel where low < max_c raw < high; infinite where off
     floor : a pixel with \|g\| at or below it is degenerate (Frobenius norm with three albedos)
     solver : what is minimised
+    saturated : samples count as saturated from this raw value on; of no effect on the solution
+    noise : of the values; shapes the predicted deviation alone
     pinv : (3, K) float64, (L'L)^-1 L', derived
 
     Raises
@@ -71,6 +74,8 @@ class Problem:
     high: float
     floor: float
     solver: Solver = LEAST_SQUARES
+    saturated: float = math.inf
+    noise: Noise = UNKNOWN
     pinv: Array = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +108,11 @@ class Problem:
         return self.low > -math.inf or self.high < math.inf
 
     @property
+    def marked(self) -> float:
+        """Raw value up to which a sample stands for an unusable one, as corrections mark it."""
+        return self.low if self.low < 0 else -math.inf
+
+    @property
     def kernel(self) -> str:
         """Middle part of the kernels' names: "grey", "rgb" or "channels"."""
         if self.mode == "channels":
@@ -119,6 +129,21 @@ class Problem:
         table["normal_matrix"] = (self.directions.T @ self.directions)[np.triu_indices(3)]
         table.setflags(write=False)
         return table
+
+    @cached_property
+    def plain_pinv(self) -> NDArray[np.float32]:
+        """The pseudo-inverse in the layout of the table, without the gain."""
+        pinv = np.zeros((3, MAX_LIGHTS), np.float32)
+        pinv[:, : self.lights] = self.pinv
+        return pinv
+
+    @cached_property
+    def quality_model(self) -> NDArray[np.void]:
+        """One element of ``MODEL``."""
+        model = np.zeros((), MODEL)
+        noise = self.noise
+        model[()] = (noise.read, noise.shot, PRIOR, self.saturated, self.marked, SHADOW)
+        return model
 
 
 def prepare(
@@ -172,6 +197,7 @@ def prepare(
         raise InputError("limits", f"no sample lies between {low} and {high}")
     full_scale = (gain * white).sum(axis=1)
     three_albedos = colour and grey == "channels"
+    brightest = SATURATION * white if np.dtype(dtype).kind == "u" else math.inf
     return Problem(
         directions=np.asarray(lights.directions, dtype=np.float64).reshape(K, -1),
         gain=gain,
@@ -181,6 +207,7 @@ def prepare(
         high=upper,
         floor=float(NOISE_FLOOR * full_scale.mean()),
         solver=solver,
+        saturated=float(np.float32(min(upper, brightest))),
     )
 
 

@@ -7,12 +7,14 @@ tile by tile, they do the work where nothing is compiled.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mvps.stereo.problem import Problem
+from mvps.stereo.quality import deviation, extremes
 from mvps.stereo.robust_reference import COUNTS, Fit, robust_fit
 from mvps.stereo.solution import StripOut, check_strip
 
@@ -60,36 +62,81 @@ def solve_strip(
         _solve(problem, samples[:, tile], inside, out.part(start, tile.stop), np.dtype(dtype))
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What the definition finds at N pixels, not yet zero where invalid.
+
+    Attributes
+    ----------
+    raw, v : (K, N, C) and (K, N, A), see :func:`raw_values`
+    normals, albedo : (N, 3) and (N, A)
+    valid : (N,) bool, without regard to a mask
+    """
+
+    raw: Array
+    v: Array
+    fit: Fit
+    normals: Array
+    albedo: Array
+    valid: Array
+
+
+def estimate(problem: Problem, samples: Array, dtype: DTypeLike = np.float64) -> Estimate:
+    """Fit samples (K, N) or (K, N, 3) in ``dtype``."""
+    with np.errstate(all="ignore"):  # a pixel that overflows or divides by zero is found by its |g|
+        raw, v = raw_values(problem, samples, dtype)
+        fit = _fit(problem, v, _usable(problem, raw))
+        norm = np.sqrt(np.einsum("nia,nia->n", fit.G, fit.G))
+        valid = (norm > problem.floor) & (norm < CEILING) & fit.determined
+        if problem.mode == "channels":
+            normals, albedo = _shared_normal(fit.G, fit.M)
+        else:
+            normals, albedo = fit.G[:, :, 0] / norm[:, None], norm[:, None]
+    return Estimate(raw, v, fit, normals, albedo, valid)
+
+
 def _solve(
     problem: Problem, samples: Array, mask: Array | None, out: StripOut, dtype: np.dtype[Any]
 ) -> None:
-    with np.errstate(all="ignore"):  # a pixel that overflows or divides by zero is found by its |g|
-        raw = samples.astype(dtype).reshape(*samples.shape[:2], -1)  # (K, N, C)
-        if samples.dtype.kind == "f":
-            raw[np.abs(raw) >= ABSURD] = np.nan  # so that no clamp and no limit can hide it
-        v = _values(problem, raw)  # (K, N, A), one A an albedo
-        fit = _fit(problem, v, _usable(problem, raw))
-        G, weights = fit.G, fit.weights
-        norm = np.sqrt(np.einsum("nia,nia->n", G, G))
-        valid = (norm > problem.floor) & (norm < CEILING) & fit.determined
-        if mask is not None:
-            valid &= mask != 0
-        if problem.mode == "channels":
-            normals, albedo = _shared_normal(G, fit.M)
-        else:
-            normals, albedo = G[:, :, 0] / norm[:, None], norm[:, None]
+    found = estimate(problem, samples, dtype)
+    valid, weights = found.valid, found.fit.weights
+    if mask is not None:
+        valid = valid & (mask != 0)
+    out.valid[...] = valid
+    out.normals[...] = np.where(valid[:, None], found.normals, 0)
+    out.albedo[...] = np.where(valid[:, None], found.albedo, 0).reshape(out.albedo.shape)
+    with np.errstate(all="ignore"):
         if out.residual is not None:
-            shading = problem.directions.astype(dtype) @ normals.T  # (K, N)
-            square = np.square(v - shading[:, :, None] * albedo).mean(axis=2)
+            shading = problem.directions.astype(dtype) @ found.normals.T  # (K, N)
+            square = np.square(found.v - shading[:, :, None] * found.albedo).mean(axis=2)
             mean = (square * weights).sum(axis=0) / weights.sum(axis=0)
             out.residual[...] = np.where(valid, np.sqrt(mean), 0)
-    out.valid[...] = valid
-    out.normals[...] = np.where(valid[:, None], normals, 0)
-    out.albedo[...] = np.where(valid[:, None], albedo, 0).reshape(out.albedo.shape)
+        if out.deviation is not None:
+            _examine(problem, found, valid, out)
     if out.used is not None:
         out.used[...] = np.where(valid, (weights > COUNTS).sum(axis=0), 0)
     if out.fallback is not None:
-        out.fallback[...] = valid & fit.fallback
+        out.fallback[...] = valid & found.fit.fallback
+
+
+def _examine(problem: Problem, found: Estimate, valid: Array, out: StripOut) -> None:
+    """The planes of the quality, from what has been found."""
+    normals = np.where(valid[:, None], found.normals, 0)
+    turned = deviation(problem, found.v, found.fit, normals, found.albedo)
+    counted = extremes(problem, found.raw, found.v, found.albedo)
+    planes = (out.condition, out.deviation, out.saturated, out.shadowed)
+    for plane, value in zip(planes, (*turned, *counted), strict=True):
+        plane[...] = np.where(valid, value, 0)
+
+
+def raw_values(
+    problem: Problem, samples: Array, dtype: DTypeLike = np.float64
+) -> tuple[Array, Array]:
+    """Raw samples (K, N, C), NaN where missing, and values v (K, N, A), one A an albedo."""
+    raw = samples.astype(dtype).reshape(*samples.shape[:2], problem.channels)
+    if samples.dtype.kind == "f":
+        raw[np.abs(raw) >= ABSURD] = np.nan  # so that no clamp and no limit can hide it
+    return raw, _values(problem, raw)
 
 
 def _fit(problem: Problem, v: Array, usable: Array) -> Fit:

@@ -35,6 +35,8 @@ class Fit:
     weights : (K, N), of the lights at the final estimate
     determined : (N,) whether there is an estimate at all
     fallback : (N,) whether a guard refused the robust one
+    followed : where the weights follow the residuals, what the quality takes: (K, N) each, weights
+        of the covariance, weights h(e) that judge the noise, and the slope of h(e) e
     """
 
     G: Array
@@ -42,6 +44,12 @@ class Fit:
     weights: Array
     determined: Array
     fallback: Array
+    followed: tuple[Array, Array, Array] | None = None
+
+    @property
+    def parts(self) -> tuple[Array, Array, Array]:
+        """As ``followed``: the weights themselves where they do not follow the residuals."""
+        return self.followed or (self.weights,) * 3
 
 
 def robust_fit(problem: Problem, v: Array, usable: Array) -> Fit:
@@ -139,7 +147,21 @@ def _reweighted(problem: Problem, L: Array, v: Array, fit: Fit) -> Fit:
     fit.fallback = fit.determined & ~going
     weights = usable * _loss_weights(solver.loss, errors2 / scale2)
     fit.weights = np.where(fit.fallback, usable, weights)
+    fit.followed = _judging(solver.loss, errors2 / scale2, usable, fit)
     return fit
+
+
+def _judging(loss: str, u2: Array, usable: Array, fit: Fit) -> tuple[Array, Array, Array]:
+    """Parts of the lights for :class:`Fit`, from squared residuals in units of the tuned scale.
+
+    The noise is judged by Huber's weights. Those of L1 grow without end towards a residual of zero
+    and give way to Huber's in the covariance as well.
+    """
+    corners = TUNING[loss] / TUNING["huber"]
+    judged = usable * _loss_weights("huber", u2 * corners**2)
+    slopes = np.where(fit.fallback, usable, np.where(judged < 1, 0, judged))
+    judged = np.where(fit.fallback, usable, judged)
+    return judged if loss in ("huber", "l1") else fit.weights, judged, slopes
 
 
 def _loss_weights(loss: str, u2: Array) -> Array:

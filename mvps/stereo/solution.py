@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,13 @@ from numpy.typing import DTypeLike, NDArray
 from mvps.errors import InputError
 from mvps.stereo.problem import DTYPES, Problem
 
+# Results that tell how far a pixel can be trusted, beside residual and lights used.
+PLANES = {
+    "condition": np.float32,
+    "deviation": np.float32,
+    "saturated": np.uint8,
+    "shadowed": np.uint8,
+}
 ALIGNMENT = 64  # bytes; a cache line, so that results can go past the caches
 
 
@@ -31,6 +38,12 @@ class Solution:
     used : (H, W) uint8, lights that counted; None unless asked for
     fallback : (H, W) uint8, 1 where a robust estimate was refused and least squares over the usable
         lights took its place; None with solvers that have no such fallback
+    condition : (H, W) float32, condition number of the weighted directions of the lights; as all
+        below None unless asked for
+    deviation : (H, W) float32, predicted standard deviation of the normal's direction in degrees
+        (root mean square of the angle), from noise alone
+    saturated : (H, W) uint8, lights whose sample is saturated
+    shadowed : (H, W) uint8, lights whose sample is at most a tenth of the albedo
     """
 
     normals: Any
@@ -39,6 +52,10 @@ class Solution:
     residual: Any = None
     used: Any = None
     fallback: Any = None
+    condition: Any = None
+    deviation: Any = None
+    saturated: Any = None
+    shadowed: Any = None
 
     @property
     def degenerate(self) -> int:
@@ -58,6 +75,9 @@ class StripOut:
     residual : (N,) float32, or None where it is not wanted
     used : (N,) uint8, or None where it is not wanted
     fallback : (N,) uint8, 0 or 1, or None with solvers that have none
+    condition, deviation : (N,) float32, the latter in degrees; these two, the next two, the
+        residual and the lights used are there together, or neither of these four
+    saturated, shadowed : (N,) uint8
     """
 
     normals: Any
@@ -66,6 +86,10 @@ class StripOut:
     residual: Any = None
     used: Any = None
     fallback: Any = None
+    condition: Any = None
+    deviation: Any = None
+    saturated: Any = None
+    shadowed: Any = None
 
     @classmethod
     def empty(
@@ -74,30 +98,34 @@ class StripOut:
         problem: Problem,
         *,
         quality: bool,
+        examined: bool = False,
         allocate: Callable[[tuple[int, ...], DTypeLike], Any] | None = None,
     ) -> StripOut:
-        """Uninitialised room for ``pixels`` results; ``allocate`` makes arrays elsewhere."""
+        """Uninitialised room for ``pixels`` results; ``allocate`` makes arrays elsewhere.
+
+        ``quality`` asks for residual and lights used, ``examined`` for every plane of the quality.
+        """
         make = allocate or _aligned
+        more = {name: make((pixels,), kind) for name, kind in PLANES.items()} if examined else {}
         return cls(
             normals=make((pixels, 3), np.float32),
             albedo=make((pixels, *_trailing(problem.albedos)), np.float32),
             valid=make((pixels,), np.uint8),
-            residual=make((pixels,), np.float32) if quality else None,
-            used=make((pixels,), np.uint8) if quality else None,
+            residual=make((pixels,), np.float32) if quality or examined else None,
+            used=make((pixels,), np.uint8) if quality or examined else None,
             fallback=make((pixels,), np.uint8) if problem.solver.robust else None,
+            **more,
         )
 
     def part(self, start: int, stop: int) -> StripOut:
         """View of the pixels from ``start`` up to ``stop``."""
         kept = slice(start, stop)
-        return StripOut(
-            self.normals[kept],
-            self.albedo[kept],
-            self.valid[kept],
-            None if self.residual is None else self.residual[kept],
-            None if self.used is None else self.used[kept],
-            None if self.fallback is None else self.fallback[kept],
-        )
+        return StripOut(**{name: plane[kept] for name, plane in self.planes().items()})
+
+    def planes(self) -> dict[str, Any]:
+        """The results that are wanted, by name."""
+        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: plane for name, plane in pairs if plane is not None}
 
     def head(self, pixels: int) -> StripOut:
         """View of the first pixels."""
@@ -105,14 +133,8 @@ class StripOut:
 
     def solution(self, shape: tuple[int, int]) -> Solution:
         """The same memory as an image of H x W."""
-        return Solution(
-            normals=self.normals.reshape(*shape, 3),
-            albedo=self.albedo.reshape(*shape, *self.albedo.shape[1:]),
-            valid=self.valid.reshape(shape).view(np.bool_),
-            residual=None if self.residual is None else self.residual.reshape(shape),
-            used=None if self.used is None else self.used.reshape(shape),
-            fallback=None if self.fallback is None else self.fallback.reshape(shape),
-        )
+        shaped = {n: p.reshape(*shape, *p.shape[1:]) for n, p in self.planes().items()}
+        return Solution(**shaped | {"valid": shaped["valid"].view(np.bool_)})
 
 
 def check_strip(problem: Problem, samples: Any, mask: Any | None, out: StripOut) -> None:
@@ -137,17 +159,23 @@ def check_strip(problem: Problem, samples: Any, mask: Any | None, out: StripOut)
     _expect("normals", out.normals, (pixels, 3), ("float32",))
     _expect("albedo", out.albedo, (pixels, *_trailing(problem.albedos)), ("float32",))
     _expect("valid", out.valid, (pixels,), ("uint8",))
-    if out.residual is not None:
-        _expect("residual", out.residual, (pixels,), ("float32",))
-    if out.used is not None:
-        _expect("used", out.used, (pixels,), ("uint8",))
-    if out.fallback is not None:
-        _expect("fallback", out.fallback, (pixels,), ("uint8",))
+    planes = out.planes()
+    kinds = {"residual": np.float32, "used": np.uint8, "fallback": np.uint8, **PLANES}
+    for name, kind in kinds.items():
+        if name in planes:
+            _expect(name, planes[name], (pixels,), (np.dtype(kind).name,))
+    if PLANES.keys() & planes.keys() and not {"residual", "used", *PLANES} <= set(planes):
+        raise InputError("results", "some planes of the quality are missing", "give all of them")
 
 
 def needs_full(problem: Problem, out: StripOut) -> bool:
     """Whether more than normals and albedo from every light is asked for."""
     return problem.has_limits or out.residual is not None or out.used is not None
+
+
+def needs_examination(out: StripOut) -> bool:
+    """Whether every plane of the quality is asked for."""
+    return out.deviation is not None
 
 
 def plane_stride(samples: Any) -> int:

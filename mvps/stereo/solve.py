@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -104,7 +105,8 @@ def solve(
         robust solvers leave out integer samples from 0.98 of ``white`` on
     solver : "ls"; without shadows ("gated") or highlights ("trimmed", "irls"); "auto" looks at a
         few thousand pixels; or a :class:`mvps.stereo.Solver` with parameters
-    quality : also give the residual and the number of lights used
+    quality : also give the residual, the lights used, condition, predicted deviation and counts;
+        noise is measured on a few thousand pixels first
     device : see :func:`get_backend`; images on a GPU accept "auto" and that GPU
     threads : on a CPU; all cores by default
 
@@ -148,11 +150,15 @@ def solve(
     if wanted.name == "auto":
         seen = _glance(flat, mask, backend.on_host if place else np.asarray)
         problem = _problem(images, lights, solver=choose(problem, seen).solver, **options)
+    if quality:
+        problem = _with_noise(problem, flat, mask, backend.on_host if place else np.asarray)
     if place:
-        out = StripOut.empty(flat.shape[1], problem, quality=quality, allocate=backend.empty)
+        out = StripOut.empty(
+            flat.shape[1], problem, quality=quality, examined=quality, allocate=backend.empty
+        )
         backend.solve_strip(problem, flat, mask, out)
     else:
-        out = StripOut.empty(flat.shape[1], problem, quality=quality)
+        out = StripOut.empty(flat.shape[1], problem, quality=quality, examined=quality)
         _solve_threaded(backend, problem, flat, mask, out, threads=threads)
     return out.solution(shape)
 
@@ -191,6 +197,18 @@ def _glance(samples: Any, mask: Any | None, on_host: Callable[[Any], Any]) -> An
     thin = slice(None, None, max(1, samples.shape[1] // THINNED))
     inside = None if mask is None else on_host(mask[thin])
     return glance(on_host(samples[:, thin]), inside)
+
+
+def _with_noise(
+    problem: Problem, samples: Any, mask: Any | None, on_host: Callable[[Any], Any]
+) -> Problem:
+    """The problem with the noise of some runs of pixels, which lie side by side."""
+    from mvps.stereo.noise_measured import measure_noise, runs_of
+
+    runs = runs_of(samples.shape[1])
+    seen = np.concatenate([on_host(samples[:, run]) for run in runs], axis=1)
+    inside = None if mask is None else np.concatenate([on_host(mask[run]) for run in runs])
+    return replace(problem, noise=measure_noise(problem, seen, inside))
 
 
 def _flat(images: Any) -> Any:

@@ -41,7 +41,15 @@ SETTINGS = np.dtype(
         ("shadow", np.float32),
     ]
 )
-_KERNEL_CODES = {"gated": 0, "trimmed": 1, "cauchy": 2, "huber": 3, "l1": 3, "tukey": 4}
+_KERNEL_CODES = {
+    "gated": 0,
+    "trimmed": 1,
+    "cauchy": 2,
+    "huber": 3,
+    "l1": 3,
+    "tukey": 4,
+    "ls": 5,
+}
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_auto_says_what_it_chose_and_why_and_comes_closer(tmp_path: Path) -> Non
 def test_the_quality_map_shows_where_a_solver_fell_back(tmp_path: Path) -> None:
     write_glossy(tmp_path / "raw", lights=6)
     mvps("normals", tmp_path / "raw", tmp_path / "out", "--solver", "trimmed", "--quality")
-    residual, used = tifffile.imread(tmp_path / "out" / "quality.tif")
+    residual, used, *_ = tifffile.imread(tmp_path / "out" / "quality.tif")
     assert np.count_nonzero(used < 0) == record_of(tmp_path / "out")["figures"]["fallback"] > 0
     assert set(np.unique(np.abs(used))) <= {0, 3, 4, 5, 6}  # four, and what ties with them
     assert residual.max() > 0

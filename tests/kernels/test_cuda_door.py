@@ -325,7 +325,7 @@ class TestFrontDoor:
         return case, case.samples.reshape(shape), case.mask.reshape(self.H, self.W)
 
     def solve(self, case, images, mask, **options):
-        return mvps.solve(images, case.rig, mask=mask, quality=True, **options)
+        return mvps.solve(images, case.rig, mask=mask, **options)
 
     @pytest.mark.parametrize("mode", ["grey", "channels"])
     def test_device_images_give_a_device_solution(self, machine, mode):

@@ -153,7 +153,7 @@ def test_saturated_lights_are_left_out_of_the_pixel(tmp_path: Path, corrected: b
     assert degrees_between(normals, scene.normals)[valid].max() < 0.01
     assert result.valid == 70 * 90 - 1
     assert not valid[50, 50]
-    residual, used = tifffile.imread(tmp_path / "out" / "quality.tif")
+    residual, used, *_ = tifffile.imread(tmp_path / "out" / "quality.tif")
     assert (used[20:40, 30:60] == 5).all()
     assert used[0, 0] == 6
     assert residual.max() < 1e-4

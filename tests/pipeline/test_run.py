@@ -60,7 +60,7 @@ def test_a_folder_of_photographs_becomes_maps_that_match_the_truth(tmp_path: Pat
     assert degrees_between(normals, scene.normals).max() < 0.004
     albedo = tifffile.imread(tmp_path / "out" / "albedo.tif")
     assert np.abs(albedo - scene.albedo).max() < 5e-5
-    residual, used = tifffile.imread(tmp_path / "out" / "quality.tif")
+    residual, used, *_ = tifffile.imread(tmp_path / "out" / "quality.tif")
     assert residual.max() < 2e-5
     assert (used == 6).all()
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -69,6 +69,7 @@ def test_a_folder_of_photographs_becomes_maps_that_match_the_truth(tmp_path: Pat
         "manifest.jsonl",
         "normals.tif",
         "preview.png",
+        "quality.png",
         "quality.tif",
         "stack.json",
     ]

@@ -77,8 +77,12 @@ def test_undistorted_maps_are_the_maps_of_undistorted_photographs(capture, flat,
         ours, theirs = (tifffile.imread(place / name, key=0) for place in (flat, first))
         np.testing.assert_allclose(ours[valid], theirs[valid], atol=5e-3)
         assert not ours[~valid].any()
-    used = tifffile.imread(flat / "quality.tif", key=1)
+    residual, used, condition, deviation, *counts = tifffile.imread(flat / "quality.tif")
     assert set(np.unique(used)) == {6}
+    right = tifffile.imread(first / "quality.tif")
+    np.testing.assert_allclose(condition, right[2], rtol=1e-3)
+    assert abs(np.median(deviation) / np.median(right[3]) - 1) < 0.2
+    assert not np.any(counts) and residual.shape == deviation.shape
 
 
 def test_the_record_and_every_map_say_what_was_done(capture, flat, raw):

@@ -248,7 +248,7 @@ def test_the_command_prints_the_path_and_the_run_writes_the_page(tmp_path: Path)
     assert f"report: {out / 'report.html'}" in run.stderr
     assert "1 done 1 failed" in first.text
     assert "Options quality" in first.text
-    assert len(list(first.of("img"))) == 3
+    assert len(list(first.of("img"))) == 4
     assert (later.returncode, later.stdout.strip()) == (0, str(out / "report.html"))
     assert json.loads(as_json.stdout) == {
         "report": str(out / "report.html"),
