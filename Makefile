@@ -20,7 +20,7 @@ demo: $(BIN)/.base ## install, solve the sample capture, compare it with its gro
 	$(BIN)/mvps evaluate normals $(OUT) --truth examples/sample_capture/truth
 
 test: lint ## lint, types and every test
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(BIN)/.dev
 	$(BIN)/ruff check .
