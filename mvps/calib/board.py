@@ -19,6 +19,7 @@ Kind = Literal["charuco", "chess"]
 
 KINDS = ("charuco", "chess")
 MAX_SQUARES = 200
+SQUARE_MM = (1e-3, 1e5)  # beyond, OpenCV's float32 board fails
 DETECT_SIDE = 2000  # px; larger images are searched at reduced size and refined at their own
 MIN_CORNERS = 6  # a view with fewer says too little about its own pose
 SMALLEST_WINDOW, LARGEST_WINDOW = 2, 20  # px, half the side of the refinement window
@@ -123,6 +124,9 @@ def make_board(
         raise InputError("--squares", text)
     if not (np.isfinite(square_mm) and square_mm > 0):
         raise InputError("--square-mm", f"{square_mm:g} is not a positive length")
+    if not SQUARE_MM[0] <= square_mm <= SQUARE_MM[1]:
+        span = f"{SQUARE_MM[0]:g} to {SQUARE_MM[1]:g}"
+        raise InputError("--square-mm", f"{square_mm:g} is no square to photograph", f"use {span}")
     if kind == "chess":
         return Board("chess", columns + 1, rows + 1, square_mm)
     marker = 0.75 * square_mm if marker_mm is None else marker_mm
@@ -187,7 +191,10 @@ def find_corners(board: Board, image: NDArray[Any]) -> Corners | None:
 def _grey(image: NDArray[Any]) -> NDArray[np.float32]:
     if image.ndim == 3:
         image = image @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    return np.ascontiguousarray(image, dtype=np.float32)
+    grey = np.ascontiguousarray(image, dtype=np.float32)
+    if not np.isfinite(grey).all():  # one such sample would spoil every percentile and blur
+        grey = np.nan_to_num(grey, nan=0.0, posinf=0.0, neginf=0.0)
+    return grey
 
 
 def _eight_bit(grey: NDArray[np.float32]) -> NDArray[np.uint8]:

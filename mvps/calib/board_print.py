@@ -17,7 +17,7 @@ from mvps.files import atomic_path
 MM_PER_INCH = 25.4
 DOTS_PER_INCH = 1200.0  # as far as a printer goes
 LARGEST_SIDE = 6000  # px of the whole board
-SMALLEST_SQUARE = 48  # px: eight for each cell of a marker of 4 x 4 bits and its border
+SMALLEST_SQUARE = {"charuco": 48, "chess": 8}  # px; 48 is 8 a cell of markers of 4 x 4 bits
 LEAST_MARGIN_MM = 6.0
 LARGEST_MM = 2000.0
 
@@ -52,7 +52,9 @@ def print_board(board: Board, path: Path, *, overwrite: bool = False) -> None:
     figure.set_layout_engine("none")
     width, height = (1 - 2 * margin / side for side in sides)
     axes = figure.add_axes((margin / sides[0], margin / sides[1], width, height))
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="none", aspect="auto")
+    # Bytes of RGB are drawn as they are; grey values would go through floats, 20 bytes a px.
+    colours = np.repeat(image[..., None], 3, axis=-1)
+    axes.imshow(colours, interpolation="none", aspect="auto")
     axes.set_axis_off()
     figure.text(0.5, 0.3 * margin / sides[1], _caption(board), ha="center", fontsize=6)
     dots = _square_px(board) * MM_PER_INCH / board.square_mm
@@ -64,7 +66,8 @@ def board_image(board: Board, square_px: int) -> NDArray[np.uint8]:
     """(rows * square_px, columns * square_px) uint8 picture of the squares, without a margin."""
     if board.kind == "chess":
         parity = np.add.outer(np.arange(board.rows), np.arange(board.columns)) % 2
-        return np.kron(255 * parity, np.ones((square_px, square_px))).astype(np.uint8)
+        squares = (255 * parity).astype(np.uint8)
+        return squares.repeat(square_px, axis=0).repeat(square_px, axis=1)
     size = (board.columns * square_px, board.rows * square_px)
     image: Any = board.opencv().generateImage(size, marginSize=0)
     return np.asarray(image, dtype=np.uint8)
@@ -73,7 +76,7 @@ def board_image(board: Board, square_px: int) -> NDArray[np.uint8]:
 def _square_px(board: Board) -> int:
     wanted = board.square_mm * DOTS_PER_INCH / MM_PER_INCH
     most = LARGEST_SIDE // max(board.columns, board.rows)
-    return max(min(round(wanted), most), SMALLEST_SQUARE)
+    return max(min(round(wanted), most), SMALLEST_SQUARE[board.kind])
 
 
 def _caption(board: Board) -> str:

@@ -16,10 +16,10 @@ from mvps.calib.board_solve import Calibration, Model, calibrate
 from mvps.calib.board_views import ViewSet
 from mvps.calib.camera import Camera
 from mvps.calib.formats.detect import write_cameras
-from mvps.calib.formats.mvps_yaml import write_mvps_yaml
 from mvps.calib.formats.registry import FORMATS
 from mvps.errors import InputError
 from mvps.findings import Finding
+from mvps.plotting import check_plot_path
 from mvps.yaml_nodes import did_you_mean
 
 METHOD = (
@@ -115,6 +115,21 @@ def check_target(target: Path, format: str, *, overwrite: bool = False) -> None:
         raise InputError(target, "exists", "name another file, or pass --overwrite")
 
 
+def check_report(report: Path, target: Path | None, *, overwrite: bool = False) -> None:
+    """Refuse a place for the picture before anything is computed.
+
+    Raises
+    ------
+    InputError
+        No picture's name, the file of the cameras, or a file that exists.
+    """
+    check_plot_path(report)
+    if target is not None and report.absolute() == target.absolute():
+        raise InputError(report, "is also the file of --out", "name another file for the picture")
+    if report.exists() and not overwrite:
+        raise InputError(report, "exists", "name another file, or pass --overwrite")
+
+
 def write_recalibration(
     result: Recalibration,
     target: Path,
@@ -130,12 +145,14 @@ def write_recalibration(
     InputError
         As :func:`mvps.calib.write_cameras`.
     """
-    written = write_cameras(
-        result.cameras, target, format, allow_loss=allow_loss, overwrite=overwrite
+    return write_cameras(
+        result.cameras,
+        target,
+        format,
+        allow_loss=allow_loss,
+        overwrite=overwrite,
+        extra={"uncertainty": uncertainty(result)},
     )
-    if format == "mvps":
-        write_mvps_yaml(result.cameras, written[0], {"uncertainty": uncertainty(result)})
-    return written
 
 
 def uncertainty(result: Recalibration) -> dict[str, Any]:

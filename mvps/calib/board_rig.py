@@ -31,6 +31,7 @@ from mvps.errors import InputError
 
 MOVED_FACTOR = 6.0  # a shared view that disagrees by so many medians was not taken at one time
 MOVED_LEAST = 3.0  # and by so many times the noise of a corner
+DISAGREE_FACTOR, DISAGREE_LEAST = 10.0, 1.0  # noise together over that alone, and px
 CAMERA_FRAME = "camera"
 
 
@@ -94,7 +95,8 @@ def calibrate_rig(
     ------
     InputError
         As :func:`mvps.calib.board_solve.calibrate`; fewer than two cameras; a camera that shares
-        no view with the others; a chessboard, whose corners have no names.
+        no view with the others; views of one name that were not taken at one time; a chessboard,
+        whose corners have no names.
     """
     if len(sets) < 2:
         raise InputError("rig", "one camera is not a rig")
@@ -112,6 +114,7 @@ def calibrate_rig(
         for one in alone
     ]
     adjusted, names = _together(alone, mounts, keys)
+    _check_agreement(alone, adjusted)
     bundle = adjusted.bundle
     cameras, covariances = _cameras(alone, adjusted, [[names[key] for key in row] for row in keys])
     boards = {name: bundle.boards[place] for name, place in names.items()}
@@ -240,6 +243,18 @@ def _together(
     if not np.isfinite(adjusted.condition):
         raise undetermined("rig")
     return adjusted, names
+
+
+def _check_agreement(alone: Sequence[Calibration], adjusted: Adjusted) -> None:
+    """Refuse mounts under which the cameras contradict what each of them saw alone."""
+    noise = max(one.noise for one in alone)
+    if adjusted.noise > max(DISAGREE_FACTOR * noise, DISAGREE_LEAST):
+        what = (
+            f"views of one name do not fit one place of the board: off by {adjusted.noise:.3g} px "
+            f"together, {noise:.2g} px alone"
+        )
+        remedy = "give photographs of one time, and only those, the same name in every folder"
+        raise InputError("rig", what, remedy)
 
 
 def _cameras(

@@ -183,9 +183,9 @@ def calibrate(
     """
     model = model or Model()
     if len(views) < MIN_VIEWS:
-        raise InputError(
-            name, f"corners were found in {len(views)} views, {MIN_VIEWS} are needed", MORE_VIEWS
-        )
+        found = "1 view" if len(views) == 1 else f"{len(views)} views"
+        what = f"corners were found in {found}, {MIN_VIEWS} are needed"
+        raise InputError(name, what, MORE_VIEWS)
     start = _start(name, board, views, image_size, model)
     seen = gathered(board, views)
     adjusted = _adjusted(name, start, seen, model)

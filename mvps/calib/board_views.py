@@ -100,7 +100,9 @@ def read_views(
 
 def _folder(path: Path, max_pixels: int) -> ImageFolder:
     if not path.is_dir():
-        raise InputError(path, "is not a folder" if path.exists() else "no such folder")
+        if path.exists():
+            raise InputError(path, "is not a folder", "name the folder of the photographs")
+        raise InputError(path, "no such folder", "check the name")
     try:
         names = sorted((entry.name for entry in path.iterdir()), key=natural_key)
     except OSError as error:
@@ -112,6 +114,8 @@ def _folder(path: Path, max_pixels: int) -> ImageFolder:
     size = (0, 0)
     for image in images:
         info = probe(ImageRef(image), max_pixels=max_pixels)
+        if info.pages != 1:
+            raise InputError(image, f"holds {info.pages} images", "save each view as a file")
         found = (info.width, info.height)
         size = size if size[0] else found
         if found != size:
@@ -134,4 +138,7 @@ def _what_to_try(board: Board) -> str:
     if board.kind == "chess":
         return f"are there {board.columns - 1}x{board.rows - 1} inner corners, all in view?"
     pattern = "" if board.legacy else ", or --legacy-pattern for boards printed before OpenCV 4.6"
-    return f"is it {board.columns}x{board.rows} squares of {board.dictionary}{pattern}?"
+    return (
+        f"is it {board.columns}x{board.rows} squares of {board.dictionary}{pattern}? Is it sharp, "
+        "and not mirrored?"
+    )

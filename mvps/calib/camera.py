@@ -14,6 +14,10 @@ from mvps.errors import InputError
 
 DIRECTIONS = ("undistorted_to_distorted", "distorted_to_undistorted")
 ROTATION_TOLERANCE = 1e-6
+NO_POSE = (
+    "holds no rotation and translation",
+    "use a calibration with a pose, as mvps calib board makes",
+)
 
 Array = NDArray[np.float64]
 
@@ -114,5 +118,5 @@ class Camera:
             The camera has no pose.
         """
         if self.rotation is None or self.translation is None:
-            raise InputError(self.source.path or "camera", "holds no rotation and translation")
+            raise InputError(self.source.path or "camera", *NO_POSE)
         return np.asarray(-self.rotation.T @ self.translation, dtype=np.float64)

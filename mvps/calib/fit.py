@@ -34,6 +34,10 @@ class CameraFit:
     bin: int = 1
     scale: bool = False
 
+    def __post_init__(self) -> None:
+        if self.bin < 1:
+            raise InputError("--camera-bin", f"{self.bin} is below 1", "1 keeps every pixel")
+
     def apply(self, camera: Camera, size: Size) -> Camera:
         """The camera of images of that size, as far as the fit goes.
 
@@ -69,8 +73,10 @@ def parse_crop(text: str) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
-def check_size(camera: Camera, size: Size, where: str | Path) -> None:
-    """Refuse an image that is not of the camera's size.
+def check_size(
+    camera: Camera, size: Size, where: str | Path, fit: CameraFit = AS_CALIBRATED
+) -> None:
+    """Refuse an image that is not of the camera's size, after the ``fit`` that made it so.
 
     Raises
     ------
@@ -78,7 +84,10 @@ def check_size(camera: Camera, size: Size, where: str | Path) -> None:
         With both sizes, the aspect ratios where they differ, and what to pass.
     """
     if fault := size_fault(camera, size):
-        raise InputError(where, fault, fit_remedy(camera, size))
+        too_large = size[0] > camera.image_size[0] or size[1] > camera.image_size[1]
+        cut = too_large and fit != AS_CALIBRATED
+        remedy = "check --camera-crop and --camera-bin" if cut else fit_remedy(camera, size)
+        raise InputError(where, fault, remedy)
 
 
 def size_fault(camera: Camera, size: Size) -> str:
@@ -105,7 +114,8 @@ def fit_remedy(camera: Camera, size: Size) -> str:
         binned = not rest and factor > 1 and height // factor == size[1]
         if binned:
             return f"pass --camera-bin {factor} where they were binned, --camera-scale where scaled"
-        return "pass --camera-scale where the images were scaled"
+        part = ", --camera-crop X,Y,W,H where they show a part" if size[0] < width else ""
+        return f"pass --camera-scale where the images were scaled{part}"
     if _same_aspect(camera.image_size, size[::-1]):
         return "turn the images (or store them unturned), or calibrate from turned ones"
     return (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mvps.calib.camera import DIRECTIONS, Array, Camera
+from mvps.calib.camera import DIRECTIONS, NO_POSE, Array, Camera
 from mvps.calib.distortion import (
     Mask,
     apply_polynomial,
@@ -144,7 +144,7 @@ def to_world(camera: Camera, points: ArrayLike) -> Array:
 def pose(camera: Camera) -> tuple[Array, Array]:
     """Rotation (3, 3) and translation (3,) mm, world to camera; InputError without a pose."""
     if camera.rotation is None or camera.translation is None:
-        raise InputError(label(camera), "holds no rotation and translation")
+        raise InputError(label(camera), *NO_POSE)
     return camera.rotation, camera.translation
 
 

@@ -20,7 +20,7 @@ from mvps.calib.fit import check_size
 from mvps.calib.geometry import label, undistort_points
 from mvps.calib.resample import Source, normal_rows, remap_rows
 from mvps.calib.transforms import BOARD, board_homography
-from mvps.calib.warp import Warp, board_warp, facing, undistortion, view_warp
+from mvps.calib.warp import Warp, board_warp, facing, square, undistortion, view_warp
 from mvps.errors import InputError
 from mvps.machine import cores
 
@@ -73,9 +73,10 @@ def undistort_image(
     Raises
     ------
     InputError
-        The image is not the camera's size, or has a type that is not warped.
+        The image is not the camera's size or has a type that is not warped, or the matrix cannot be
+        inverted.
     """
-    check_size(camera, (image.shape[1], image.shape[0]), "image")
+    check_size(camera, _size(image, "image"), "image")
     warp = undistortion(camera, matrix)
     return remap_image(warp, image, interpolation=interpolation, threads=threads)
 
@@ -105,9 +106,9 @@ def undistort_normals(
     Raises
     ------
     InputError
-        The map is not the camera's size.
+        The map is not the camera's size, or a matrix is not 3x3 and finite.
     """
-    check_size(camera, (normals.shape[1], normals.shape[0]), "normals")
+    check_size(camera, _size(normals, "normals"), "normals")
     warp = undistortion(camera, matrix)
     return remap_normals(warp, normals, valid, rotation, threads=threads)
 
@@ -139,7 +140,7 @@ def warp_view(
     InputError
         The image is not the camera's size, the cameras share no frame, or a pose is missing.
     """
-    check_size(source, (image.shape[1], image.shape[0]), "image")
+    check_size(source, _size(image, "image"), "image")
     warp = view_warp(source, target, plane, common_frame=common_frame)
     return remap_image(warp, image, interpolation=interpolation, threads=threads)
 
@@ -160,7 +161,7 @@ def rectify_board(
         The image is not the camera's size, the camera knows no board, the horizon of the board's
         plane crosses the image, or the result would be too large.
     """
-    check_size(camera, (image.shape[1], image.shape[0]), "image")
+    check_size(camera, _size(image, "image"), "image")
     low, high = _extent(camera)
     step = um_per_px / 1000
     size = tuple(int(n) for n in np.floor((high - low) / step) + 1) if step > 0 else (1, 1)
@@ -209,13 +210,20 @@ def remap_normals(
     width, height = warp.size
     out = np.empty((height, width, 3), np.float32)
     found = np.empty((height, width), np.uint8)
-    turn = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
+    turn = np.eye(3) if rotation is None else square(rotation, "rotation")
     _over_strips(
         lambda y0, y1: normal_rows(warp, source, y0, out[y0:y1], found[y0:y1], rotation=turn),
         height,
         threads,
     )
     return out, found.view(np.bool_)
+
+
+def _size(image: NDArray[Any], name: str) -> tuple[int, int]:
+    """Width and height; InputError where there are none."""
+    if image.ndim < 2 or not image.size:
+        raise InputError(name, f"shape {image.shape}", "give (H, W) or (H, W, 3)")
+    return image.shape[1], image.shape[0]
 
 
 def _source(warp: Warp, image: NDArray[Any], mask: NDArray[Any] | None) -> Source:
@@ -233,7 +241,7 @@ def _over_strips(work: Callable[[int, int], None], rows: int, threads: int | Non
         work(y0, min(y0 + STRIP_ROWS, rows))
 
     workers = min(threads or cores(), len(starts))
-    if workers == 1:
+    if workers <= 1:
         for y0 in starts:
             strip(y0)
         return

@@ -70,8 +70,13 @@ def undistortion(
     ----------
     matrix : (3, 3) of the undistorted image, the camera's own when None
     size : (width, height) of the undistorted image, the camera's own when None
+
+    Raises
+    ------
+    InputError
+        The matrix is not 3x3, not finite, or has no inverse.
     """
-    K = camera.matrix if matrix is None else np.asarray(matrix, dtype=np.float64)
+    K = camera.matrix if matrix is None else square(matrix, "matrix", inverted=True)
     to_source = np.eye(3) if matrix is None else camera.matrix @ np.linalg.inv(K)
     return _warp(camera, to_source, _ALWAYS, size or camera.image_size)
 
@@ -124,6 +129,22 @@ def board_warp(
     to_board = np.array([[step, 0, origin[0]], [0, step, origin[1]], [0, 0, 1.0]])
     H = facing(board_homography(camera), camera.image_size)
     return _warp(camera, H @ to_board, _ALWAYS, size)
+
+
+def square(values: ArrayLike, name: str, *, inverted: bool = False) -> Array:
+    """(3, 3) float64 matrix, for the kernels, which read nine numbers wherever they are.
+
+    Raises
+    ------
+    InputError
+        Another shape, a value that is not finite, or no inverse where one is needed.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if found.shape != (3, 3) or not np.isfinite(found).all():
+        raise InputError(name, "is not (3, 3) finite numbers", f"its shape is {found.shape}")
+    if inverted and np.linalg.matrix_rank(found) < 3:
+        raise InputError(name, "has no inverse", "give focal lengths above zero")
+    return found
 
 
 def facing(homography: Array, size: tuple[int, int]) -> Array:

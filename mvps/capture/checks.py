@@ -106,7 +106,7 @@ def _fit_camera(stack: Stack) -> tuple[Stack, tuple[Finding, ...]]:
         return stack, ()
     try:
         camera = stack.camera_fit.apply(stack.camera, (info.width, info.height))
-        check_size(camera, (info.width, info.height), info.path)
+        check_size(camera, (info.width, info.height), info.path, stack.camera_fit)
     except InputError as error:
         return stack, (Finding("error", "CAMERA", str(error)),)
     return replace(stack, camera=camera), ()

@@ -85,6 +85,7 @@ def board(
         typer.Option(
             "--print",
             help="Write the board itself, to scale, and stop: .pdf, .png or .svg.",
+            parser=named_path,
             rich_help_panel=_BOARD,
         ),
     ] = None,
@@ -109,7 +110,10 @@ def board(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File or folder for the cameras.", rich_help_panel=_WRITE)
+        Path | None,
+        typer.Option(
+            help="File or folder for the cameras.", parser=named_path, rich_help_panel=_WRITE
+        ),
     ] = None,
     format: Annotated[
         str,
@@ -130,7 +134,11 @@ def board(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Draw the calibration: .png, .svg or .pdf.", rich_help_panel=_WRITE),
+        typer.Option(
+            help="Draw the calibration: .png, .svg or .pdf.",
+            parser=named_path,
+            rich_help_panel=_WRITE,
+        ),
     ] = None,
     json: Annotated[
         bool,
@@ -140,10 +148,14 @@ def board(
     """Find corners, calibrate, print, write."""
     from mvps import console
     from mvps.calib.board import make_board, parse_squares
-    from mvps.calib.board_result import check_target, recalibrate, write_recalibration
+    from mvps.calib.board_result import (
+        check_report,
+        check_target,
+        recalibrate,
+        write_recalibration,
+    )
     from mvps.calib.board_solve import Model
     from mvps.errors import InputError
-    from mvps.plotting import check_plot_path
 
     target = make_board(
         kind,
@@ -163,7 +175,7 @@ def board(
         raise InputError("mvps calib board", "no folder of photographs", "name one for each camera")
     model = Model(coefficients, fix_principal_point, fix_aspect)
     if report is not None:
-        check_plot_path(report)
+        check_report(report, out, overwrite=overwrite)
     if out is not None:
         check_target(out, format, overwrite=overwrite)
     result = recalibrate(target, _views(folders, target), model, world=world)

@@ -64,7 +64,10 @@ def normals(
         Path, typer.Argument(help="Folder for the maps.", show_default=False, parser=named_path)
     ],
     lights: Annotated[
-        Path | None, typer.Option(help="Light file for every stack.", rich_help_panel=_CAPTURE)
+        Path | None,
+        typer.Option(
+            help="Light file for every stack.", parser=named_path, rich_help_panel=_CAPTURE
+        ),
     ] = None,
     lights_convention: Annotated[
         str | None,
@@ -112,7 +115,9 @@ def normals(
     ] = None,
     camera: Annotated[
         Path | None,
-        typer.Option(help="Calibration file for every stack.", rich_help_panel=_CAMERA),
+        typer.Option(
+            help="Calibration file for every stack.", parser=named_path, rich_help_panel=_CAMERA
+        ),
     ] = None,
     camera_name: Annotated[
         str | None,
@@ -201,13 +206,22 @@ def normals(
         ),
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="Image, non-zero where wanted.", rich_help_panel=_CORRECT)
+        Path | None,
+        typer.Option(
+            help="Image, non-zero where wanted.", parser=named_path, rich_help_panel=_CORRECT
+        ),
     ] = None,
     dark: Annotated[
-        Path | None, typer.Option(help="Frame with the shutter closed.", rich_help_panel=_CORRECT)
+        Path | None,
+        typer.Option(
+            help="Frame with the shutter closed.", parser=named_path, rich_help_panel=_CORRECT
+        ),
     ] = None,
     ambient: Annotated[
-        Path | None, typer.Option(help="Frame with the lights off.", rich_help_panel=_CORRECT)
+        Path | None,
+        typer.Option(
+            help="Frame with the lights off.", parser=named_path, rich_help_panel=_CORRECT
+        ),
     ] = None,
     flat: Annotated[
         str | None,

@@ -313,7 +313,8 @@ def _show_plan_warnings(plan: Plan, verbose: bool) -> None:
 
 
 def _show_failures(plan: Plan, failed: tuple[StackResult, ...], verbose: bool) -> None:
-    messages = [fault.message for fault in plan.failures] + [result.error for result in failed]
+    each = [fault.message for fault in plan.failures] + [result.error for result in failed]
+    messages = list(dict.fromkeys(each))  # stacks of one camera or mask share its fault
     shown = messages if verbose else messages[:MOST_ERRORS]
     for message in shown:
         console.error(message)

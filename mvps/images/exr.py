@@ -58,6 +58,19 @@ class ExrWriter(GatheringWriter):
             raise MvpsError(f"{self._path}: cannot be written ({error})") from None
 
 
+def exr_description(path: Path) -> str:
+    """Text that `ExrWriter` put into the header, or an empty string.
+
+    Raises
+    ------
+    ImageError
+        Damaged.
+    MissingExtraError
+        The package OpenEXR is not installed.
+    """
+    return str(_header(path).get(_COMMENT, ""))
+
+
 def read_exr(path: Path, max_pixels: int) -> tuple[NDArray[Any], str]:
     """RGB image (H, W, 3) of the first part, float16 or float32, and its description.
 
@@ -68,10 +81,8 @@ def read_exr(path: Path, max_pixels: int) -> tuple[NDArray[Any], str]:
     MissingExtraError
         The package OpenEXR is not installed.
     """
-    exr = _openexr()
+    exr, header = _openexr(), _header(path)
     with decoding(path):
-        with exr.File(str(path), header_only=True) as file:
-            header = dict(file.header())
         low, high = (np.asarray(corner, np.int64) for corner in header["dataWindow"])
         width, height = (int(side) for side in high - low + 1)
         check_size(path, width, height, max_pixels)
@@ -85,3 +96,8 @@ def read_exr(path: Path, max_pixels: int) -> tuple[NDArray[Any], str]:
     if any(plane.dtype.kind != "f" for plane in planes):
         raise ImageError(path, "has integer channels", "a normal map in OpenEXR is half or float")
     return np.stack(planes, axis=-1), str(header.get(_COMMENT, ""))
+
+
+def _header(path: Path) -> dict[str, Any]:
+    with decoding(path), _openexr().File(str(path), header_only=True) as file:
+        return dict(file.header())

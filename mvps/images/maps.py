@@ -181,21 +181,31 @@ def read_normals(
 
 
 def read_statement(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> dict[str, Any]:
-    """What a TIFF or PNG written here says of itself; empty for other files.
+    """What a map written here says of itself; empty for other files, and for NumPy's.
 
     Raises
     ------
     ImageError
         The file cannot be read.
+    MissingExtraError
+        OpenEXR is not installed.
     """
+    members = _json_object(_description(path, max_pixels))
+    return members if "mvps" in members else {}
+
+
+def _description(path: Path, max_pixels: int) -> str:
     with SourceFile(path) as file:
         head = file.head(32)
+    if head.startswith(exr.MAGIC):
+        return exr.exr_description(path)
+    if head.startswith((jxl.CODESTREAM, jxl.CONTAINER)):
+        return jxl.jxl_description(path.read_bytes())
     if not head.startswith((_PNG_SIGNATURE, b"II", b"MM")):
-        return {}
+        return ""
     info = probe(ImageRef(path), max_pixels=max_pixels)
     stated = _DESCRIPTIONS.get(info.format)
-    members = _json_object(stated(path)) if stated else {}
-    return members if "mvps" in members else {}
+    return stated(path) if stated else ""
 
 
 def _read_samples(path: Path, max_pixels: int) -> tuple[NDArray[Any], str]:

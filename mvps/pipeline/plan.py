@@ -139,7 +139,8 @@ def make_plan(
     Raises
     ------
     InputError
-        Nothing is recognised under ``root``, or ``out`` would overwrite the capture.
+        Nothing is recognised under ``root``, ``out`` would overwrite the capture, or a camera is
+        named where there is none.
     """
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "no such folder"
@@ -149,6 +150,9 @@ def make_plan(
     if out.exists() and not out.is_dir():
         raise InputError(out, "is a file", "name a folder for the maps")
     found = discover(root, overrides)
+    named = overrides.camera_name is not None
+    if named and found.stacks and not any(stack.camera for stack in found.stacks):
+        raise InputError("--camera-name", "no stack has a camera", "add --camera FILE")
     wanted = [stack for stack in found.stacks if schedule.takes(stack.name)]
     faults = tuple(fault for fault in found.faults if schedule.takes(fault.stack))
     with ThreadPoolExecutor() as pool:

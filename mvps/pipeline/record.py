@@ -102,6 +102,11 @@ class Figures:
         if self.quality is not None:
             self.quality.add(out)
 
+    @property
+    def shown(self) -> int:
+        """Pixels of the maps that have a normal."""
+        return self.valid if self.written_valid is None else self.written_valid
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         count = max(self.valid, 1)
@@ -109,7 +114,7 @@ class Figures:
         return {
             "pixels": self.pixels,
             "valid": self.valid,
-            "written_valid": self.valid if self.written_valid is None else self.written_valid,
+            "written_valid": self.shown,
             "masked": self.masked,
             "degenerate": self.pixels - self.masked - self.valid,
             "fallback": self.fallback,

@@ -26,7 +26,7 @@ MAX_RECORD_BYTES = 16 << 20
 
 def finished_before(planned: PlannedStack, options: RunOptions) -> StackResult | None:
     """The result of an earlier run for this stack, or None where there is work to do."""
-    record = _read_record(planned.folder / RECORD)
+    record = read_record(planned.folder / RECORD)
     if record is None or record.get("fingerprint") != fingerprint(planned, options):
         return None
     with contextlib.suppress(OSError, AttributeError, KeyError, TypeError, ValueError):
@@ -43,7 +43,7 @@ def finished_before(planned: PlannedStack, options: RunOptions) -> StackResult |
                 warnings=tuple(record["warnings"]),
                 seconds=float(record["timings"]["total"]),
                 pixels=int(figures["pixels"]),
-                valid=int(figures["valid"]),
+                valid=int(figures["written_valid"]),
                 raw_pixels=planned.raw_pixels,
             )
     return None
@@ -96,7 +96,8 @@ def in_manifest(out: Path) -> set[str]:
     return {stack for stack, status in last.items() if status == "done"}
 
 
-def _read_record(path: Path) -> dict[str, Any] | None:
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The object in a ``stack.json``, or None where there is none that can be read."""
     try:
         if path.stat().st_size > MAX_RECORD_BYTES:
             return None

@@ -146,7 +146,7 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
         warnings=warnings,
         seconds=time.perf_counter() - started,
         pixels=figures.pixels,
-        valid=figures.valid,
+        valid=figures.shown,
         raw_pixels=planned.raw_pixels,
         solver=f"{solver.name}: {choice.reason}" if choice else "",
     )
@@ -247,6 +247,11 @@ def _warnings(stack: Stack, source: StripSource, figures: Figures) -> tuple[str,
         found.append(
             f"{name}: {lost:.1%} of the pixels that are wanted have no normal: no light, samples "
             "that are not finite, or too few usable lights"
+        )
+    if figures.valid and not figures.shown:
+        found.append(
+            f"{name}: undistorting left no pixel with a normal, since each needs neighbours that "
+            "all have one; check the mask, or solve a larger --roi"
         )
     return tuple(found)
 

@@ -19,23 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mvps
-from mvps.calib import Camera, write_cameras
+from mvps.calib import Camera, read_cameras, write_cameras
 from mvps.calib.fit import AS_CALIBRATED, CameraFit, check_size
 from mvps.calib.row_warp import STRIP_ROWS, Layer, RowWarp
 from mvps.calib.transforms import pinhole
 from mvps.calib.warp import Warp, undistortion
 from mvps.errors import InputError, MvpsError
-from mvps.files import atomic_path
+from mvps.files import RECORD, atomic_path
 from mvps.images import DEFAULT_MAX_PIXELS, ImageInfo, ImageRef, open_rows, probe
 from mvps.images.encodings import NORMAL_ENCODINGS
 from mvps.images.maps import open_normals_writer, open_plane_writer, read_normals, read_statement
 from mvps.images.output_file import RowSink
 from mvps.images.png_writer import PngWriter
-from mvps.images.probe import is_image_name
 from mvps.machine import cores
+from mvps.pipeline.resume import read_record
 
 SUFFIXES = {"tiff": ".tif", "png": ".png"}
 CAMERA_NAME = "camera.yml"
+_MAPS_ONLY = (".exr", ".jxl", ".mat")  # endings of normal maps that no photograph here has
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,19 @@ def undistort_files(
     Raises
     ------
     InputError
-        Two files would have one name, a result would replace its source, or the first image is not
-        of the camera's size; nothing is written then.
+        Two files would have one name, a result would replace its source, the folder holds images of
+        another camera, or the first image is not of the camera's size; nothing is written then.
     """
     _check_names(paths, out)
     camera = _fitted(camera, paths[0], options)
+    _check_camera(out / CAMERA_NAME, camera)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(out, f"cannot be made ({error.strerror})") from None
+        remedy = "name a folder, or one that can be made"
+        raise InputError(
+            out, f"is no folder and cannot be made ({error.strerror})", remedy
+        ) from None
     warp = undistortion(camera)
 
     def work(path: Path) -> Undistorted:
@@ -130,16 +135,33 @@ def _check_names(paths: Sequence[Path], out: Path) -> None:
         raise InputError(twice[1], f"would be written over {twice[0]}", "undistort them apart")
 
 
+def _check_camera(path: Path, camera: Camera) -> None:
+    """Refuse a folder whose camera is another: the images that it holds would lose theirs."""
+    if not path.exists():
+        return
+    remedy = "name another folder"
+    if camera.source.path and path.samefile(camera.source.path):
+        raise InputError(path, "is the calibration itself, and would be replaced", remedy)
+    try:
+        held = read_cameras(path)
+    except InputError:
+        raise InputError(path, "is no camera file, and would be replaced", remedy) from None
+    flat = pinhole(camera)
+    same = len(held) == 1 and held[0].image_size == flat.image_size
+    if not (same and np.array_equal(held[0].matrix, flat.matrix)):
+        raise InputError(path, "is the camera of other images, and would be replaced", remedy)
+
+
 def _fitted(camera: Camera, first: Path, options: UndistortOptions) -> Camera:
     size = _size(first, options)
     camera = options.fit.apply(camera, size)
-    check_size(camera, size, first)
+    check_size(camera, size, first, options.fit)
     return camera
 
 
 def _size(path: Path, options: UndistortOptions) -> tuple[int, int]:
     """Width and height; of a map in another format than those of photographs, by reading it."""
-    if is_image_name(path):
+    if path.suffix.lower() not in _MAPS_ONLY:
         info = probe(ImageRef(path), max_pixels=options.max_pixels)
         return info.width, info.height
     _, valid = read_normals(path, max_pixels=options.max_pixels)
@@ -150,18 +172,34 @@ def _undistort(
     path: Path, camera: Camera, warp: Warp, out: Path, options: UndistortOptions
 ) -> Undistorted:
     check_size(camera, _size(path, options), path)
-    said = read_statement(path, options.max_pixels)
+    said = _statement(path, options)
     if said.get("undistorted"):
-        raise InputError(path, "is undistorted already")
-    if options.normals or "convention" in said or not is_image_name(path):
+        raise InputError(path, "is undistorted already", "name the image as it was taken")
+    if options.normals or "convention" in said or path.suffix.lower() in _MAPS_ONLY:
         return _undistort_normals(path, said, warp, out, options)
     return _undistort_image(path, warp, out, options)
+
+
+def _statement(path: Path, options: UndistortOptions) -> dict[str, Any]:
+    """What a file says of itself; a NumPy map has no place for it, but a record beside it has."""
+    said = read_statement(path, options.max_pixels)
+    record = read_record(path.with_name(RECORD)) if path.suffix == ".npy" else None
+    if record is None:
+        return said
+    outputs = record.get("outputs")
+    files = outputs.get("files") if isinstance(outputs, dict) else None
+    if not isinstance(files, dict) or path.name not in files:
+        return said
+    told = ("convention", "frame", "frame_id", "board_up", "undistorted")
+    return {key: record[key] for key in told if key in record}
 
 
 def _undistort_image(path: Path, warp: Warp, out: Path, options: UndistortOptions) -> Undistorted:
     target = out / f"{path.stem}{SUFFIXES[options.format]}"
     with closing(open_rows(ImageRef(path), max_pixels=options.max_pixels)) as reader:
         info = reader.info
+        if info.pages != 1:
+            raise InputError(path, f"holds {info.pages} images", "save each as a file of its own")
         if options.format == "png" and info.dtype.kind == "f":
             raise InputError(path, "float samples do not go into a PNG", "use --format tiff")
         kind = "nearest" if options.nearest else "linear"
@@ -196,7 +234,7 @@ def _undistort_normals(
     default = "tiff" if options.format == "tiff" else "png16"
     encoding = said.get("encoding") if said.get("encoding") in NORMAL_ENCODINGS else default
     convention = said.get("convention", "opengl")
-    normals, valid = read_normals(path, max_pixels=options.max_pixels)
+    normals, valid = read_normals(path, convention=convention, max_pixels=options.max_pixels)
     target = out / f"{path.stem}{NORMAL_ENCODINGS[str(encoding)].suffix}"
     kept = {key: said[key] for key in ("content", "frame", "frame_id", "board_up") if key in said}
     text = json.dumps(kept | {"undistorted": True})

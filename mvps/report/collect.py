@@ -40,6 +40,7 @@ class Figures:
     lights: int | None = None
     pixels: int | None = None
     valid: int | None = None
+    written_valid: int | None = None
     masked: int | None = None
     degenerate: int | None = None
     mean_albedo: float | None = None
@@ -50,10 +51,15 @@ class Figures:
 
     @property
     def valid_share(self) -> float | None:
-        """Share of all pixels that have a normal."""
-        if not self.pixels or self.valid is None:
+        """Share of the pixels of the maps that have a normal."""
+        if not self.pixels or self.shown is None:
             return None
-        return self.valid / self.pixels
+        return self.shown / self.pixels
+
+    @property
+    def shown(self) -> int | None:
+        """Pixels of the maps that have a normal."""
+        return self.valid if self.written_valid is None else self.written_valid
 
     @property
     def solved_share(self) -> float | None:
@@ -230,6 +236,7 @@ def _figures(record: dict[str, Any], lights: int, seconds: float | None) -> Figu
         lights=lights or None,
         pixels=whole.get("pixels"),
         valid=whole.get("valid"),
+        written_valid=whole.get("written_valid"),
         masked=whole.get("masked"),
         degenerate=whole.get("degenerate"),
         mean_albedo=counted.get("mean_albedo"),

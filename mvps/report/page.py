@@ -122,7 +122,7 @@ def _totals(collection: Collection) -> list[Markup]:
     done = collection.done
     figures = [entry.figures for entry in done]
     pixels = sum(f.pixels or 0 for f in figures)
-    valid = sum(f.valid or 0 for f in figures if f.pixels)
+    valid = sum(f.shown or 0 for f in figures if f.pixels)
     seconds = [f.seconds for f in figures if f.seconds is not None]
     totals = [
         (f"{len(done):,}", "done", ""),

@@ -156,3 +156,34 @@ def test_what_cannot_be_warped_is_refused(image, words):
 def test_an_unknown_interpolation_is_named():
     with pytest.raises(InputError, match="'cubic' is not linear or nearest"):
         undistort_image(np.zeros((180, 240), np.uint8), tilted_camera(), interpolation="cubic")
+
+
+@pytest.mark.parametrize("shape", [(0, 240), (180,), ()])
+def test_what_is_no_image_is_refused_before_its_size_is_asked(shape):
+    camera, image = tilted_camera(), np.zeros(shape, np.float32)
+    calls = (
+        lambda: undistort_image(image, camera),
+        lambda: undistort_normals(image, None, camera),
+        lambda: warp_view(image, camera, camera),
+        lambda: rectify_board(image, camera, 500.0),
+    )
+    for call in calls:
+        with pytest.raises(InputError, match=r"give \(H, W\) or \(H, W, 3\)"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "matrix", [np.eye(2), np.zeros((3, 3)), np.full((3, 3), np.nan), np.diag([np.inf, 1, 1])]
+)
+def test_a_matrix_that_makes_no_image_is_refused(matrix):
+    image = np.zeros((180, 240), np.uint8)
+    with pytest.raises(InputError, match="matrix: (is not|has no inverse)"):
+        undistort_image(image, tilted_camera(), matrix)
+
+
+@pytest.mark.parametrize("rotation", [np.eye(2), np.ones(3), np.full((3, 3), np.nan)])
+def test_a_rotation_has_nine_finite_numbers(rotation):
+    """The compiled core would read on beyond a smaller one."""
+    normals = np.zeros((180, 240, 3), np.float32)
+    with pytest.raises(InputError, match=r"rotation: is not \(3, 3\) finite numbers"):
+        undistort_normals(normals, None, tilted_camera(), rotation)

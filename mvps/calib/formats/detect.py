@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mvps.calib.camera import Camera
+from mvps.calib.formats import mvps_yaml
 from mvps.calib.formats.registry import FORMATS, CameraFormat
 from mvps.errors import InputError
 from mvps.files import read_text, write_text
@@ -97,6 +100,7 @@ def write_cameras(
     allow_loss: bool = False,
     overwrite: bool = False,
     keep: Sequence[Path] = (),
+    extra: Mapping[str, Any] | None = None,
 ) -> tuple[Path, ...]:
     """Write cameras in one of the formats; what is refused is refused before any file is written.
 
@@ -109,6 +113,7 @@ def write_cameras(
     allow_loss : write also what the format cannot hold in full
     overwrite : replace files that exist; never one that a camera was read from
     keep : more files that are never replaced
+    extra : blocks for a file of mvps, see `mvps_yaml.render`; other formats have no place for them
 
     Returns
     -------
@@ -133,6 +138,8 @@ def write_cameras(
         if any("distortion" in loss for loss in losses):
             remedy += ", or fit the distortion that the format holds (--refit)"
         raise InputError(target, f"{entry.title} would lose: {'; '.join(losses)}", remedy)
+    if extra and format == "mvps":
+        entry = replace(entry, render=partial(mvps_yaml.render, extra=extra))
     texts = _rendered(entry, named, Path(target))
     sources = [Path(camera.source.path) for camera in named if camera.source.path]
     for path in texts:
