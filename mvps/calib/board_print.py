@@ -16,7 +16,7 @@ from mvps.files import atomic_path
 
 MM_PER_INCH = 25.4
 DOTS_PER_INCH = 1200.0  # as far as a printer goes
-LARGEST_SIDE = 6000  # px of the whole board
+LARGEST_SIDE = 6000  # px of the whole picture, which takes 45 bytes each
 SMALLEST_SQUARE = {"charuco": 48, "chess": 8}  # px; 48 is 8 a cell of markers of 4 x 4 bits
 LEAST_MARGIN_MM = 6.0
 LARGEST_MM = 2000.0
@@ -45,8 +45,7 @@ def print_board(board: Board, path: Path, *, overwrite: bool = False) -> None:
     if max(board.extent_mm()) > LARGEST_MM:
         raise InputError("--square-mm", f"the board would be larger than {LARGEST_MM:g} mm")
     image = board_image(board, _square_px(board))
-    # Whole squares, so that they begin on a px of a PNG.
-    margin = math.ceil(LEAST_MARGIN_MM / board.square_mm) * board.square_mm
+    margin = _margin_squares(board) * board.square_mm
     sides = [side + 2 * margin for side in board.extent_mm()]
     figure = plotting.new_figure(*(side / MM_PER_INCH for side in sides))
     figure.set_layout_engine("none")
@@ -73,9 +72,14 @@ def board_image(board: Board, square_px: int) -> NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
+def _margin_squares(board: Board) -> int:
+    """Whole squares, so that the board begins on a px of a PNG."""
+    return math.ceil(LEAST_MARGIN_MM / board.square_mm)
+
+
 def _square_px(board: Board) -> int:
     wanted = board.square_mm * DOTS_PER_INCH / MM_PER_INCH
-    most = LARGEST_SIDE // max(board.columns, board.rows)
+    most = LARGEST_SIDE // (max(board.columns, board.rows) + 2 * _margin_squares(board))
     return max(min(round(wanted), most), SMALLEST_SQUARE[board.kind])
 
 

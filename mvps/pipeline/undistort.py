@@ -32,7 +32,7 @@ from mvps.images.maps import open_normals_writer, open_plane_writer, read_normal
 from mvps.images.output_file import RowSink
 from mvps.images.png_writer import PngWriter
 from mvps.machine import cores
-from mvps.pipeline.resume import read_record
+from mvps.pipeline.resume import read_record, remove_leftovers
 
 SUFFIXES = {"tiff": ".tif", "png": ".png"}
 CAMERA_NAME = "camera.yml"
@@ -104,6 +104,7 @@ def undistort_files(
         raise InputError(
             out, f"is no folder and cannot be made ({error.strerror})", remedy
         ) from None
+    remove_leftovers(out)
     warp = undistortion(camera)
 
     def work(path: Path) -> Undistorted:
@@ -114,13 +115,13 @@ def undistort_files(
         except OSError as error:
             return Undistorted(path, error=f"{path}: {error.strerror or error}")
 
-    done = False
+    described = False
     with ThreadPoolExecutor(min(cores(), len(paths))) as pool:
         for result in pool.map(work, paths):
-            done |= not result.error
+            if not (described or result.error):  # an interrupt leaves no image without its camera
+                write_cameras([pinhole(camera)], out / CAMERA_NAME, "mvps", overwrite=True)
+                described = True
             yield result
-    if done:
-        write_cameras([pinhole(camera)], out / CAMERA_NAME, "mvps", overwrite=True)
 
 
 def _check_names(paths: Sequence[Path], out: Path) -> None:

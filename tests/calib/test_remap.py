@@ -177,7 +177,7 @@ def test_what_is_no_image_is_refused_before_its_size_is_asked(shape):
 )
 def test_a_matrix_that_makes_no_image_is_refused(matrix):
     image = np.zeros((180, 240), np.uint8)
-    with pytest.raises(InputError, match="matrix: (is not|has no inverse)"):
+    with pytest.raises(InputError, match=r"matrix: (is not|has no inverse)"):
         undistort_image(image, tilted_camera(), matrix)
 
 
