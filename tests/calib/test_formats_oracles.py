@@ -137,9 +137,9 @@ def test_pycolmap_reads_what_is_written_and_projects_half_a_pixel_further(tmp_pa
     (image,) = model.images.values()
     world = np.random.default_rng(1).uniform(-40, 40, (50, 3))
     expected = cv2.projectPoints(
-        world,
-        cv2.Rodrigues(camera.rotation)[0],
-        camera.translation,
+        world @ camera.rotation.T + camera.translation,  # cv2.Rodrigues drops angles of 1e-5
+        np.zeros(3),
+        np.zeros(3),
         camera.matrix,
         camera.distortion[:8],
     )[0][:, 0]
