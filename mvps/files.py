@@ -118,6 +118,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def cache_folder(name: str) -> Path:
+    """Folder for what can be made or fetched again: ``$MVPS_CACHE`` or ``~/.cache/mvps``."""
+    base = os.environ.get("MVPS_CACHE")
+    if base:
+        return Path(base) / name
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mvps" / name
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line in a single write, so that concurrent writers never interleave."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

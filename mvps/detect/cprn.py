@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mvps.datasets.record import NORMALS, RGB
 from mvps.errors import InputError
 
-RGB, NORMALS = "rgb", "normals"
 FUSIONS = ("ucp", "concat", "rgb", "nv")
 ASSIGNMENT_TEMPERATURE = 0.1
 ENTROPY_FLOOR = 1e-8  # epsilon of equation (6)

@@ -10,9 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the detect extra is not installed")
 
+from mvps.datasets import NORMALS, RGB  # noqa: E402
 from mvps.detect.cprn import (  # noqa: E402
-    NORMALS,
-    RGB,
     Attention,
     Cprn,
     CprnConfig,
