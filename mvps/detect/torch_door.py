@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
 from mvps.errors import DeviceError, MissingExtraError
 from mvps.machine import cores
+
+THREADS = "MVPS_TORCH_THREADS"  # environment: fewer than all cores, where others need them
 
 
 def require_torch() -> Any:
@@ -22,7 +25,10 @@ def require_torch() -> Any:
         torch = importlib.import_module("torch")
     except ImportError:
         raise MissingExtraError("torch", "detect") from None
-    torch.set_num_threads(cores())  # the command line starts every BLAS with one
+    # The command line starts every BLAS with one thread; torch works alone and gets all.
+    wanted = int(os.environ.get(THREADS, "0")) or cores()
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
     return torch
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ["MVPS_TORCH_THREADS"] = "1"  # as many tests run side by side as there are cores
 
 pytest.importorskip("torch", reason="the detect extra is not installed")
 pytest.importorskip("safetensors", reason="the detect extra is not installed")

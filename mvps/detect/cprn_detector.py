@@ -1,0 +1,102 @@
+"""CPRN behind the protocol that every detector keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from mvps.detect.cprn import Cprn, CprnConfig, mean_distance, token_distances, total_loss
+from mvps.detect.detector import Budget, Scores
+from mvps.detect.features import Features, FeatureSource
+from mvps.detect.training import Recipe, train
+
+
+class CprnDetector:
+    """CPRN with its training recipe.
+
+    Parameters
+    ----------
+    network : what the network is
+    recipe : how it is trained
+    image_score : "map" (the anomaly map's top pixels) or "paper" (L_r of the image)
+    """
+
+    name = "cprn"
+
+    def __init__(
+        self, network: CprnConfig, recipe: Recipe | None = None, image_score: str = "map"
+    ) -> None:
+        self.network = network
+        self.recipe = recipe or Recipe()
+        self.image_score = image_score
+        self._model = Cprn(network)
+        self._device = "cpu"
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Everything but the weights, as JSON holds it."""
+        return {
+            "network": asdict(self.network),
+            "recipe": asdict(self.recipe),
+            "image_score": self.image_score,
+        }
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities whose tokens the fusion reads."""
+        return self.network.inputs
+
+    def fit(
+        self,
+        source: FeatureSource,
+        held_out: FeatureSource | None,
+        *,
+        seed: int,
+        device: str,
+        budget: Budget,
+    ) -> Mapping[str, Any]:
+        """Train from the initial weights of a seed; see :func:`mvps.detect.training.train`."""
+        torch.manual_seed(seed)
+        self._model = Cprn(self.network).to(device)
+        self._device = device
+        state = train(
+            self._model,
+            self._losses,
+            source,
+            held_out,
+            recipe=self.recipe,
+            budget=budget,
+            seed=seed,
+            device=device,
+        )
+        return {
+            "steps": state.step,
+            "best_step": state.best_step if held_out else state.step,
+            "stopped_early": state.stopped_early,
+            "losses": state.losses,
+        }
+
+    def score(self, batch: Features) -> Scores:
+        """Cosine distances of the tokens; the image score too where the paper's is wanted."""
+        self._model.eval()
+        tokens = batch.to(self._device).tokens
+        with torch.inference_mode():
+            out = self._model(tokens)
+            images = mean_distance(tokens, out) if self.image_score == "paper" else None
+            return Scores(token_distances(self.network, tokens, out), images)
+
+    def tensors(self) -> Mapping[str, Any]:
+        """Weights of the network."""
+        return self._model.state_dict()
+
+    def load(self, tensors: Mapping[str, Any], device: str) -> None:
+        """Take over the weights of a fitted network."""
+        self._model.load_state_dict(dict(tensors), strict=True)
+        self._model.to(device)
+        self._device = device
+
+    def _losses(self, batch: Features) -> dict[str, torch.Tensor]:
+        return total_loss(self.network, batch.tokens, self._model(batch.tokens))
