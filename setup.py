@@ -43,6 +43,7 @@ SOURCES = {
     "quantise.cpp": ["-ffp-contract=off"],
     "png_filters.cpp": [],
     "remap.cpp": [],
+    "scores.cpp": [],
 }
 
 

@@ -28,8 +28,9 @@ _SOLVE_ROBUST = (*_SOLVE_FULL, _P, _P)  # fallback, settings
 # condition, deviation, saturated, shadowed, pinv, model
 _SOLVE_EXAMINED = (*_SOLVE_ROBUST, *(_P,) * 6)
 # image, plane, pixels, lights, table, sight, lobes, limits, floor^2, width, y0, lateral, depth,
-# mask, normals, albedo, valid, residual, used, fallback
-_NEAR = (_P, _N, _N, _I, _P, _P, _P, _P, _F, _N, _N, *(_P,) * 9)
+# mask, normals, albedo, valid, residual, used, fallback, condition, deviation, saturated, shadowed,
+# model
+_NEAR = (_P, _N, _N, _I, _P, _P, _P, _P, _F, _N, _N, *(_P,) * 14)
 _QUANTISE = (_P, _P, _N, _F, _F, _F, _P)  # normals, valid, pixels, signs of x y z, out
 _UNFILTER = (_P, _N, _N, _I, _I, _P, _P)  # filtered, rows, width, samples, bytes, lines, out
 # source, mask, window, model, map, u0, v0, columns, rows, and then
@@ -37,6 +38,7 @@ _REMAP = (_P, _P, _P, _P, _P, _I, _I, _I, _I)
 _REMAP_IMAGE = (*_REMAP, _I, _P, _P)  # nearest, out, valid
 _REMAP_NORMALS = (*_REMAP, _P, _P, _P)  # rotation, out, valid
 _POSITIONS = (_P, _I, _I, _I, _I, _I, _I, _P, _P)  # model, region, width, height, map, range
+_SCORE_COUNTS = (_P, _N, _P, _P, _P)  # scores, count, starts, bits, counts
 _FILTER_UP = (_P, _N, _N, _I, _P, _P)  # rows, count, bytes of a row and a sample, above, filtered
 
 
@@ -56,6 +58,7 @@ class Library:
       :mod:`mvps.images.png_writer`; the first returns the rows it could do.
     - ``mvps_remap_<u8|u16|f32>_<1|3>``, ``mvps_remap_normals``, ``mvps_remap_positions``: called by
       :mod:`mvps.calib.resample`.
+    - ``mvps_score_counts``: called by :mod:`mvps.metrics.bins`.
 
     Parameters
     ----------
@@ -82,6 +85,7 @@ def _argument_types(name: str) -> tuple[Any, ...]:
         "mvps_png_unfilter": _UNFILTER,
         "mvps_remap_normals": _REMAP_NORMALS,
         "mvps_remap_positions": _POSITIONS,
+        "mvps_score_counts": _SCORE_COUNTS,
     }
     families = {
         "mvps_quantise": _QUANTISE,
