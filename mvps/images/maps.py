@@ -29,6 +29,7 @@ from mvps.images.encodings import (
 )
 from mvps.images.info import ImageRef
 from mvps.images.output_file import RowSink
+from mvps.images.png_writer import BLOCK_ROWS as PNG_ROWS
 from mvps.images.png_writer import PngWriter
 from mvps.images.probe import DEFAULT_MAX_PIXELS, probe
 from mvps.images.rows import read_image
@@ -46,7 +47,9 @@ class MapWriter:
     def __init__(self, sink: RowSink, encoding: Encoding, width: int, convention: str) -> None:
         self._sink = sink
         self._signs = convention_signs(convention)
-        self._scratch = np.empty((BLOCK_ROWS, width, 3), encoding.dtype)
+        # Compressed strips of a TIFF are gathered where they do not come whole.
+        self._rows = BLOCK_ROWS if encoding.compressed else PNG_ROWS
+        self._scratch = np.empty((self._rows, width, 3), encoding.dtype)
 
     def write_rows(self, normals: NDArray[np.float32], valid: NDArray[Any]) -> None:
         """Append rows.
@@ -56,8 +59,8 @@ class MapWriter:
         normals : (n, W, 3) float32 unit vectors in the house frame; ignored where invalid
         valid : (n, W) bool or uint8
         """
-        for y in range(0, len(normals), BLOCK_ROWS):
-            rows = slice(y, y + BLOCK_ROWS)
+        for y in range(0, len(normals), self._rows):
+            rows = slice(y, y + self._rows)
             out = self._scratch[: len(normals[rows])]
             if out.dtype.kind == "f":
                 encode_floats(normals[rows], valid[rows], out, self._signs)

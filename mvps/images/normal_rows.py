@@ -78,6 +78,10 @@ class NormalRows:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
         self._files.close()
 
     def read(self, y0: int, y1: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

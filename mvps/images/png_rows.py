@@ -7,9 +7,7 @@ way: CRC-32 of an IDAT chunk, Adler-32 of the zlib stream. Memory: some rows, ne
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,9 +24,9 @@ _CHUNK = struct.Struct(">I4s")
 _IDAT = b"IDAT"
 _IDAT_SUM = isal_zlib.crc32(_IDAT)
 # Bytes read at once; what becomes of them stays in the second-level cache.
-_WINDOW = 1 << 17
-# Bytes inflated at once: bounds what a small piece that expands a thousandfold can ask for.
-_INFLATED = 1 << 20
+_WINDOW = 1 << 16
+# Bytes inflated at once, which a reader holds until they are asked for.
+_INFLATED = 1 << 18
 # Bytes that the compiled core may touch behind a line.
 _SLACK = 8
 
@@ -151,18 +149,18 @@ class _Inflated:
 
     def __init__(self, file: SourceFile, offset: int) -> None:
         self._path = file.path
-        payload = _payload(file, offset)
-        first = next(payload, b"")
+        self._payload = _Payload(file, offset)
+        self._first = self._payload.read()
         # Reserved, and passed over by ISA-L: a window above 32 KiB in the header of the stream.
-        if first and first[0] >> 4 > 7:
+        if self._first and self._first[0] >> 4 > 7:
             raise ImageError(file.path, "is damaged (window of its compression)", REWRITE)
-        self._payload = chain((first,), payload)
         self._inflater = isal_zlib.decompressobj()
 
     def read(self) -> bytes:
         """Some bytes more; none at the end of the stream."""
         while not self._inflater.eof:
-            data = self._inflater.unconsumed_tail or next(self._payload, b"")
+            data = self._inflater.unconsumed_tail or self._first or self._payload.read()
+            self._first = b""
             piece = self._inflater.decompress(data, _INFLATED)
             if piece:
                 return piece
@@ -174,63 +172,71 @@ class _Inflated:
         """Check that the image took all but `left` bytes of it, and that the stream ends well."""
         if left or self.read():
             raise ImageError(self._path, "is damaged (more pixels than its size)", REWRITE)
-        for _ in self._payload:
+        while self._payload.read():
             pass
 
 
-def _payload(file: SourceFile, offset: int) -> Iterator[bytes | memoryview]:
-    """Data of the IDAT chunks that follow one another from `offset`; each checksum verified."""
-    while True:
-        parts, size = _whole_chunks(file, offset)
-        if parts:
-            yield b"".join(parts)
-        offset += size
-        if not size:
-            count, kind = _CHUNK.unpack(file.read(offset, _CHUNK.size))
-            if kind != _IDAT:
-                return
-            yield from _long_chunk(file, offset, count)
-            offset += _CHUNK.size + count + 4
+class _Payload:
+    """Data of the IDAT chunks that follow one another from `offset`; each checksum verified.
 
-
-def _whole_chunks(file: SourceFile, offset: int) -> tuple[list[memoryview], int]:
-    """Data of the IDAT chunks that one read from `offset` holds whole, and their size in the file.
-
-    libpng writes chunks of 8 KiB, thousands to a large image.
+    Nothing is kept from one read to the next: every light of a stack has a reader of its own.
     """
-    window = _read(file, offset, file.size - offset)
-    parts = []
-    at = 0
-    while at + _CHUNK.size <= len(window):
-        count, kind = _CHUNK.unpack_from(window, at)
-        start = at + _CHUNK.size
-        end = start + count
-        if kind != _IDAT or end + 4 > len(window):
-            break
-        part = window[start:end]
-        _check_sum(file, isal_zlib.crc32(part, _IDAT_SUM), window[end : end + 4])
-        if count:
+
+    def __init__(self, file: SourceFile, offset: int) -> None:
+        self._file = file
+        self._at = offset
+        # Of a chunk that is longer than a read: bytes to come, checksum so far.
+        self._left = 0
+        self._check = 0
+
+    def read(self) -> bytes | memoryview:
+        """Some bytes more; none after the last chunk."""
+        while not self._left:
+            if data := self._whole_chunks():
+                return data
+            count, kind = _CHUNK.unpack(self._file.read(self._at, _CHUNK.size))
+            if kind != _IDAT:
+                return b""
+            self._at += _CHUNK.size
+            self._left, self._check = count, _IDAT_SUM
+            if not count:
+                self._end_chunk()
+        part = _read(self._file, self._at, self._left)
+        self._check = isal_zlib.crc32(part, self._check)
+        self._at += len(part)
+        self._left -= len(part)
+        if not self._left:
+            self._end_chunk()
+        return part
+
+    def _whole_chunks(self) -> bytes:
+        """Data of the IDAT chunks that one read holds whole.
+
+        libpng writes chunks of 8 KiB, thousands to a large image.
+        """
+        window = _read(self._file, self._at, self._file.size - self._at)
+        parts = []
+        at = 0
+        while at + _CHUNK.size <= len(window):
+            count, kind = _CHUNK.unpack_from(window, at)
+            start = at + _CHUNK.size
+            end = start + count
+            if kind != _IDAT or end + 4 > len(window):
+                break
+            part = window[start:end]
+            self._compare(isal_zlib.crc32(part, _IDAT_SUM), window[end : end + 4])
             parts.append(part)
-        at = end + 4
-    return parts, at
+            at = end + 4
+        self._at += at
+        return b"".join(parts)
 
+    def _end_chunk(self) -> None:
+        self._compare(self._check, self._file.read(self._at, 4))
+        self._at += 4
 
-def _long_chunk(file: SourceFile, offset: int, count: int) -> Iterator[memoryview]:
-    """Data of one chunk of `count` bytes, read by read."""
-    start = offset + _CHUNK.size
-    end = start + count
-    check = _IDAT_SUM
-    while start < end:
-        part = _read(file, start, end - start)
-        check = isal_zlib.crc32(part, check)
-        yield part
-        start += len(part)
-    _check_sum(file, check, file.read(end, 4))
-
-
-def _check_sum(file: SourceFile, check: int, stored: bytes | memoryview) -> None:
-    if check != int.from_bytes(stored, "big"):
-        raise ImageError(file.path, "is damaged (checksum of its pixels)", REWRITE)
+    def _compare(self, check: int, stored: bytes | memoryview) -> None:
+        if check != int.from_bytes(stored, "big"):
+            raise ImageError(self._file.path, "is damaged (checksum of its pixels)", REWRITE)
 
 
 def _read(file: SourceFile, offset: int, most: int) -> memoryview:

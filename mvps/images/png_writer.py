@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from mvps import native
 from mvps.images.output_file import OutputFile
 
-BLOCK_ROWS = 64
+BLOCK_ROWS = 16  # filtered and compressed at once: as fast as 64, in a quarter of the memory
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _UP = 2
 _COLOUR_TYPES = {1: 0, 3: 2}

@@ -73,6 +73,7 @@ class TiffWriter:
         description: str = "",
     ) -> None:
         self._dtype = np.dtype(dtype)
+        self._stored = self._dtype.newbyteorder("<")
         if width < 1 or height < 1:
             raise ValueError(f"a TIFF needs pixels, not {width} x {height}")
         if channels not in ((1, 3) if not pages else range(1, 1 << 16)):
@@ -84,12 +85,16 @@ class TiffWriter:
         self._compressed = compressed
         self._description = description.encode("ascii", "backslashreplace") + b"\0"
         self._strips: list[list[tuple[int, int]]] = [[] for _ in range(self._pages)]
-        self._pending = np.empty((min(STRIP_ROWS, height), width, channels), self._dtype)
+        # Bare samples of one page lie in the file as they come; others are gathered by strips.
+        self._through = not compressed and self._pages == 1
+        kept = 0 if self._through else min(STRIP_ROWS, height)
+        self._pending = np.empty((kept, width, channels), self._dtype)
         self._filled = 0
         self._received = 0
         self._big = self._predicted_size() >= CLASSIC_LIMIT
         # The directory's offset follows in finish().
         header = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0) if self._big else b"II*\0" + bytes(4)
+        self._first = len(header)
         self._file = OutputFile(path, header)
 
     def write_rows(self, rows: NDArray[Any]) -> None:
@@ -102,6 +107,11 @@ class TiffWriter:
         self._received += len(rows)
         if self._received > height:
             raise ValueError(f"{self._received} rows for an image of {height}")
+        if self._through:
+            for y in range(0, len(rows), STRIP_ROWS):
+                part = np.ascontiguousarray(rows[y : y + STRIP_ROWS], self._stored)
+                self._file.write(part.data)
+            return
         for strip in self._full_strips(rows):
             self._write_strip(strip)
 
@@ -109,7 +119,9 @@ class TiffWriter:
         """Write the rest and the directory, and close."""
         if self._received != self._shape[0]:
             raise ValueError(f"{self._received} of {self._shape[0]} rows were written")
-        if self._filled:
+        if self._through:
+            self._strips = [self._lie_of_strips()]
+        elif self._filled:
             self._write_strip(self._pending[: self._filled])
         link = 8 if self._big else 4
         for strips in self._strips:
@@ -142,11 +154,19 @@ class TiffWriter:
                     yield self._pending
             start += count
 
+    def _lie_of_strips(self) -> list[tuple[int, int]]:
+        """Offset and bytes of each strip of a file whose samples were written as they came."""
+        height, width, channels = self._shape
+        row_bytes = width * channels * self._dtype.itemsize
+        return [
+            (self._first + y * row_bytes, min(STRIP_ROWS, height - y) * row_bytes)
+            for y in range(0, height, STRIP_ROWS)
+        ]
+
     def _write_strip(self, strip: NDArray[Any]) -> None:
         planes = np.moveaxis(strip, 2, 0)[..., None] if len(self._strips) > 1 else (strip,)
-        stored = self._dtype.newbyteorder("<")
         for strips, plane in zip(self._strips, planes, strict=True):
-            data = np.ascontiguousarray(plane, stored)
+            data = np.ascontiguousarray(plane, self._stored)
             offset = self._file.position
             self._file.write(_compress(data) if self._compressed else data.data)
             strips.append((offset, self._file.position - offset))

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mvps.stereo.curl import COVER, bends
+from mvps.stereo.curl import BATCH, COVER, bends, median
 from mvps.stereo.hypotheses import AXES, Hypothesis, likely_orders
 
 Array = NDArray[np.float64]
@@ -113,7 +113,7 @@ def judge(patches: Sequence[Patch], directions: Array, intensities: Array | None
     directions : (K, 3) unit, towards the light; x right, y up, z to the camera; K >= 3
     intensities : (K,) by which the samples were divided, relative; all equal when None
     """
-    if np.median(directions[:, 2]) <= 0:
+    if median(directions[:, 2]) <= 0:
         return Verdict("inconclusive", "most lights are behind the object", None, None, 0, 1)
     values, usable, scale = _best_scale(patches, directions)
     tiles = len(values)
@@ -181,7 +181,7 @@ def compare(
         lights = directions[list(order.order)]
         left = np.log(_unexplained(order.scaled(grams), lights))
         scale = np.array(order.scale, np.float32)[:, None, None]
-        four = bends(values * scale, usable, lights)
+        four = bends(values if (scale == 1).all() else values * scale, usable, lights)
         total = np.sqrt(np.square(four).mean(axis=1, keepdims=True))
         four[total[:, 0] == 0] = np.nan  # quite flat: nothing is known
         share = np.log(four / total * NOISE)
@@ -218,12 +218,15 @@ def _paired(difference: Array) -> tuple[float, float]:
 
 def _grams(values: NDArray[Any], usable: Flags) -> Array:
     """(B, K, K) mean over a tile's usable pixels of the outer product of unit sample vectors."""
-    flat = values.reshape(*values.shape[:2], -1)
-    length = np.sqrt(np.square(flat).sum(axis=1, keepdims=True))
-    unit = flat / np.maximum(length, 1e-12) * usable.reshape(len(usable), 1, -1)
-    count = usable.sum(axis=(1, 2))
-    grams = np.matmul(unit, unit.transpose(0, 2, 1)) / count[:, None, None]
-    return np.asarray(grams, dtype=np.float64)
+    grams = np.empty((len(values), values.shape[1], values.shape[1]))
+    for i in range(0, len(values), BATCH):
+        part = slice(i, i + BATCH)
+        flat = values[part].reshape(*values[part].shape[:2], -1)
+        length = np.sqrt(np.square(flat).sum(axis=1, keepdims=True))
+        unit = flat / np.maximum(length, 1e-12) * usable[part].reshape(len(flat), 1, -1)
+        count = usable[part].sum(axis=(1, 2))
+        grams[part] = np.matmul(unit, unit.transpose(0, 2, 1)) / count[:, None, None]
+    return grams
 
 
 def _unexplained(grams: Array, lights: Array) -> Array:
@@ -262,7 +265,7 @@ def _best_scale(
         energy = np.square(bends(*tiles, directions)).sum(axis=1)
         if not np.isfinite(energy).any():
             break
-        level = float(np.nanmedian(energy))
+        level = median(energy[~np.isnan(energy)])
         if level > lowest:
             break
         lowest = level
@@ -288,10 +291,14 @@ def _tiles(
     patches: Sequence[Patch], lit: Sequence[Flags], scale: int
 ) -> tuple[NDArray[np.float32], Flags]:
     """(B, K, TILE, TILE) means over cells and (B, TILE, TILE): all pixels of the cell are lit."""
-    values, usable = [], []
     edge = TILE * scale
+    K = len(patches[0].values) if patches else 0
+    room = sum((flags.shape[0] // edge) * (flags.shape[1] // edge) for flags in lit)
+    values = np.empty((room, K, TILE, TILE), np.float32)
+    usable = np.empty((room, TILE, TILE), np.bool_)
+    found = 0
     for patch, flags in zip(patches, lit, strict=True):
-        K, (rows, columns) = len(patch.values), (n // edge for n in flags.shape)
+        rows, columns = (n // edge for n in flags.shape)
         shape = (rows, TILE, scale, columns, TILE, scale)
         part = (slice(rows * edge), slice(columns * edge))
         cells = np.zeros((K, rows * TILE, columns * TILE), np.float32)
@@ -303,6 +310,8 @@ def _tiles(
         whole = whole.transpose(0, 2, 1, 3).reshape(-1, TILE, TILE)
         full = whole.mean(axis=(1, 2)) >= COVER
         tiles = cells.reshape(K, rows, TILE, columns, TILE).transpose(1, 3, 0, 2, 4)
-        values.append(tiles.reshape(-1, K, TILE, TILE)[full])
-        usable.append(whole[full])
-    return np.concatenate(values), np.concatenate(usable)
+        kept = slice(found, found + int(np.count_nonzero(full)))
+        values[kept] = tiles[full.reshape(rows, columns)]
+        usable[kept] = whole[full]
+        found = kept.stop
+    return values[:found], usable[:found]
