@@ -31,7 +31,8 @@ import mvps
 from mvps.capture import Overrides, discover
 from mvps.files import write_json
 from mvps.images import read_image
-from mvps.pipeline.lightcheck import SATURATED, examine
+from mvps.pipeline.lightcheck import examine
+from mvps.pipeline.lightpatches import SATURATED
 from mvps.stereo.problem import LUMINANCE
 from mvps.stereo.sanity import Patch
 

@@ -1,7 +1,7 @@
 """Light sanity of a plan: are these the right lights, and did anything move between two of them?
 
-A few patches of every image are read, true neighbours inside each, so that a stack of 20 MP TIFF
-files costs a fraction of a second. Stacks under the same lights share one answer.
+A few patches of every image tell, so that a stack of 20 MP TIFF files costs a fraction of a second.
+Stacks under the same lights share one answer.
 """
 
 from __future__ import annotations
@@ -16,21 +16,14 @@ from numpy.typing import NDArray
 from mvps.capture import Fault
 from mvps.errors import MvpsError
 from mvps.findings import Finding
-from mvps.pipeline.options import STRIP_ROWS, RunOptions
+from mvps.pipeline.lightpatches import read_patches
+from mvps.pipeline.options import RunOptions
 from mvps.pipeline.plan import Plan, PlannedStack
-from mvps.pipeline.source import StripSource
-from mvps.stereo import Problem, prepare
 from mvps.stereo.sanity import Patch, Verdict, judge
 from mvps.stereo.shift import ALARM, Shift, measure_shifts
 
-PATCH = 192  # px along the side of a patch
-WHOLE = 384  # px: a shorter side is taken whole; as many pixels as all patches of a larger image
-BANDS = (0.25, 0.75)  # where the rows of patches lie
-EARLY_BANDS = (0.25, 0.5)  # in files whose rows can only be decoded one after another
-PER_BAND = 2
 SHIFT_PATCHES = 3  # tried in turn until one has enough texture
-GLANCE = 16  # px between the pixels that decide which patches are worth reading
-SATURATED = 0.99  # of full scale
+UNREADABLE = (MvpsError, OSError, MemoryError, np.linalg.LinAlgError)
 
 LightSet = tuple[str, bytes, bytes]  # view, directions, intensities
 
@@ -111,7 +104,7 @@ def _readable_report(
 ) -> LightReport | None:
     try:
         return check_stack(planned, options)
-    except (MvpsError, OSError, MemoryError, np.linalg.LinAlgError) as error:
+    except UNREADABLE as error:
         if passed_over is not None:
             passed_over.append(Fault(planned.stack.name, str(error) or repr(error)))
         return None
@@ -125,12 +118,16 @@ def check_stack(planned: PlannedStack, options: RunOptions) -> LightReport:
     MvpsError, OSError
         An image cannot be read.
     """
-    lights = planned.stack.lights
-    patches = read_patches(planned, options)
+    return report_on(planned, read_patches(planned, options))
+
+
+def report_on(planned: PlannedStack, patches: list[Patch]) -> LightReport:
+    """Judge the lights of one stack by patches of it."""
+    stack = planned.stack
+    lights = stack.lights
     intensities = lights.intensities.reshape(len(lights), -1).mean(axis=1)
     verdict, shifts = examine(patches, lights.directions, intensities)
-    names = tuple(ref.path.name for ref in planned.stack.images)
-    stack = planned.stack
+    names = tuple(ref.path.name for ref in stack.images)
     return LightReport(stack.name, stack.title, lights.source, names, verdict, shifts)
 
 
@@ -151,103 +148,6 @@ def examine(
         words = "an image lies beside the others, so no order can be judged"
         verdict = replace(verdict, answer="inconclusive", words=words, best=verdict.given)
     return verdict, shifts
-
-
-def read_patches(planned: PlannedStack, options: RunOptions) -> list[Patch]:
-    """Patches of all images, grey over intensity, the most telling first."""
-    if planned.stack.infos[0].dtype.kind == "u":
-        limit = SATURATED if options.saturation is None else options.saturation
-        options = replace(options, saturation=min(limit, SATURATED))
-    height = planned.height if planned.height <= WHOLE else PATCH
-    streamed = planned.stack.infos[0].format == "png"
-    bands = (EARLY_BANDS if streamed else BANDS) if planned.height >= 2 * height else (0.5,)
-    found: list[tuple[float, Patch]] = []
-    with StripSource(planned.stack, planned.window, options) as source:
-        problem = prepare(
-            planned.stack.lights,
-            channels=source.channels,
-            dtype=source.dtype,
-            white=source.white,
-            low=source.low,
-            high=source.high,
-        )
-        for band in bands:
-            top = min(max(int(planned.height * band) - height // 2, 0), planned.height - height)
-            found += _band_patches(source, top, height, problem)
-    found.sort(key=lambda scored: -scored[0])
-    return [patch for _, patch in found]
-
-
-def _band_patches(
-    source: StripSource, top: int, height: int, problem: Problem
-) -> list[tuple[float, Patch]]:
-    """The most telling patches of a band, each with its score.
-
-    The first strip decides which, so that no more than a strip and the patches is held.
-    """
-    width = source.width if source.width <= WHOLE else PATCH
-    chosen: list[tuple[float, int]] = []
-    samples: list[NDArray[Any]] = []
-    masks: list[NDArray[np.bool_]] = []
-    starts = range(top, top + height, STRIP_ROWS)
-    for start, strip in zip(starts, source.strips(starts), strict=True):
-        rows = min(strip.rows, top + height - start)
-        block = strip.samples.reshape(len(strip.samples), strip.rows, source.width, -1)[:, :rows]
-        mask = np.ones((rows, source.width), np.bool_)
-        if strip.mask is not None:
-            mask = strip.mask.reshape(strip.rows, source.width)[:rows] > 0
-        if not chosen:
-            chosen = _telling_columns(block, mask, problem, width)
-            shape = (len(block), height, width, block.shape[-1])
-            samples = [np.empty(shape, block.dtype) for _ in chosen]
-            masks = [np.empty((height, width), np.bool_) for _ in chosen]
-        done = slice(start - top, start - top + rows)
-        for (_, left), patch, inside in zip(chosen, samples, masks, strict=True):
-            patch[:, done] = block[:, :, left : left + width]
-            inside[done] = mask[:, left : left + width]
-    patches = []
-    for (worth, _), inside in zip(chosen, masks, strict=True):
-        patches.append((worth, _grey(samples.pop(0), inside, problem)))
-    return patches
-
-
-def _telling_columns(
-    block: NDArray[Any], mask: NDArray[np.bool_], problem: Problem, width: int
-) -> list[tuple[float, int]]:
-    """Score and left edge of the columns that are worth reading, the best first."""
-    columns = block.shape[2]
-    glances = []
-    for left in range((columns % width) // 2, columns - width + 1, width):
-        part = np.s_[::GLANCE, left : left + width : GLANCE]
-        glances.append((_worth(_grey(block[:, *part], mask[part], problem)), left))
-    return sorted(glances, key=lambda scored: -scored[0])[:PER_BAND]
-
-
-def _grey(samples: NDArray[Any], inside: NDArray[np.bool_], problem: Problem) -> Patch:
-    gain = problem.gain.astype(np.float32)
-    if samples.shape[-1] == 1:
-        peak = samples[..., 0]
-        values = peak * gain[:, :, None]
-    else:
-        peak = samples.max(axis=-1)
-        values = np.einsum("khwc,kc->khw", samples, gain)
-    usable = ((peak > problem.low) & (peak < problem.high)).all(axis=0)
-    if values.dtype.kind == "f" and samples.dtype.kind == "f":
-        usable &= np.isfinite(values).all(axis=0)
-        values = np.where(usable, values, 0)
-    usable &= inside
-    return Patch(values.astype(np.float32, copy=False), np.asarray(usable))
-
-
-def _worth(glance: Patch) -> float:
-    """Share of usable pixels times how much the shading differs among them."""
-    values = glance.values[:, glance.usable]
-    length = np.sqrt(np.square(values).sum(axis=0))
-    if not length.any():
-        return 0.0
-    unit = values / np.maximum(length, 1e-12)
-    spread = np.sqrt(np.square(unit - unit.mean(axis=1, keepdims=True)).sum(axis=0))
-    return float(glance.usable.mean() * np.median(spread))
 
 
 def light_set(planned: PlannedStack) -> LightSet:

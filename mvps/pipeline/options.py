@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mvps.errors import InputError
@@ -17,6 +18,7 @@ from mvps.stereo.solvers import ITERATIONS, TRIM, Solver
 
 STRIP_ROWS = 64
 FRAMES = ("camera", "board")
+FLATTENED = {"tilt": 0, "plane": 1, "quadratic": 2}  # degrees of a bend in the slopes
 ALBEDO_FORMATS = ("f32", "u16", "none")
 _ROI = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
 
@@ -59,6 +61,10 @@ class RunOptions:
         pixel with fewer than three usable lights is invalid
     quality : write ``quality.tif``
     preview : write ``preview.png``
+    depth_map : write ``depth.tif`` where a run finds the depth of the part
+    flatten : take the bend of the rig off the normals: a key of ``FLATTENED``, or the path of a
+        flat target's map or of a run over one; empty leaves it
+    keep_tilt : of a fitted bend, leave the tilt at the centre of the map
     max_pixels : refuse images above this size before decoding
     near : where the part is, for lights that have positions
     """
@@ -81,6 +87,9 @@ class RunOptions:
     saturation: float | None = None
     quality: bool = False
     preview: bool = True
+    depth_map: bool = True
+    flatten: str = ""
+    keep_tilt: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     near: NearOptions = field(default_factory=NearOptions)
 
@@ -95,6 +104,8 @@ class RunOptions:
             raise InputError("--convention", "holds for the camera's frame", "leave it out")
         if self.board_up and self.frame != "board":
             raise InputError("--board-up", "turns the board's frame", "add --frame board")
+        if self.keep_tilt and not self.bend_degree:
+            raise InputError("--keep-tilt", "is for --flatten plane or quadratic", "leave it out")
         if self.bin < 1:
             raise InputError("--bin", f"{self.bin} is below 1", "1 keeps every pixel")
         if self.max_pixels < 1:
@@ -111,6 +122,16 @@ class RunOptions:
     def solver_settings(self) -> Solver:
         """The solver with its parameters."""
         return Solver(self.solver, self.loss, self.iterations, trim=self.trim)
+
+    @property
+    def bend_degree(self) -> int | None:
+        """Degree of the bend that is fitted; None where none is."""
+        return FLATTENED.get(self.flatten)
+
+    @property
+    def flat_target(self) -> Path | None:
+        """Where the map of a flat target lies; None where it takes no part."""
+        return Path(self.flatten) if self.flatten and self.bend_degree is None else None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

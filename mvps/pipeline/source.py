@@ -44,6 +44,20 @@ class Strip:
     mask: NDArray[np.uint8] | None
     wanted: int | None
 
+    def parts(self, rows: int) -> Iterator[Strip]:
+        """Pieces of at most ``rows`` rows, from the top; they share the arrays."""
+        if rows >= self.rows:
+            yield self
+            return
+        width = self.samples.shape[1] // self.rows
+        for start in range(0, self.rows, rows):
+            count = min(rows, self.rows - start)
+            pixels = slice(start * width, (start + count) * width)
+            mask = None if self.mask is None else self.mask[pixels]
+            wanted = None if mask is None else int(np.count_nonzero(mask))
+            raw_pixels = self.raw_pixels * count // self.rows
+            yield Strip(count, raw_pixels, self.samples[:, pixels], mask, wanted)
+
 
 class StripSource:
     """Strips of one stack, in order from the top; a context manager that closes its files.

@@ -10,21 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from mvps.capture import Stack
 from mvps.pipeline.inputs import describe_inputs, input_states
-from mvps.pipeline.lightwatch import LightWatch
+from mvps.pipeline.lightwatch import LightWatch, StackLook
 from mvps.pipeline.near import NearStack, near_solver
-from mvps.pipeline.options import STRIP_ROWS
+from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.quality_maps import QualitySummary
 from mvps.pipeline.record import Figures, StackResult, write_record
 from mvps.pipeline.resume import fingerprint
-from mvps.pipeline.settling import problem_of, settle, with_noise
+from mvps.pipeline.settling import noise_strips, problem_of, settle, with_noise
 from mvps.pipeline.sink import MapSink
 from mvps.pipeline.source import StripSource
 from mvps.pipeline.warped import WarpedSink
@@ -33,6 +34,7 @@ from mvps.stereo.auto import Choice
 
 SATURATED_SHARE = 0.01  # from here on highlights visibly bend least-squares normals
 BLACK_SHARE = 0.25
+SOLVED_ROWS = 32  # of a strip at once: as fast as all of them, in half the memory
 DEGENERATE_SHARE = 0.01
 
 Progress = Callable[[int], None]  # raw pixels just read
@@ -87,69 +89,118 @@ def run_stack(planned: PlannedStack, job: Job) -> StackResult:
         ``job.cancel`` was set.
     """
     started = time.perf_counter()
-    stack, options = planned.stack, job.plan.options
     clock = Stopwatch()
-    before = input_states(stack)
+    with _look(planned, job) as look:
+        solved = _solve(planned, job, clock, look)
+        warnings = solved.warnings
+        if look is not None:
+            # What held the strips and the maps is gone: the check takes their room.
+            with clock.stage("light check"):
+                warnings += tuple(finding.message for finding in look.findings())
+    choice = solved.choice
+    write_record(
+        planned,
+        job.plan,
+        solved.figures,
+        fingerprint=fingerprint(planned, job.plan.options),
+        inputs=solved.inputs,
+        solver=solved.solver.parameters()
+        | ({"auto": choice.as_dict()} if choice else {})
+        | ({"near": solved.near} if solved.near else {}),
+        device=job.backend.describe(),
+        outputs=solved.outputs,
+        flatten=solved.flatten,
+        warnings=warnings,
+        timings=clock.seconds | {"total": time.perf_counter() - started},
+    )
+    return StackResult(
+        planned.stack.name,
+        planned.folder,
+        "done",
+        warnings=warnings,
+        seconds=time.perf_counter() - started,
+        pixels=solved.figures.pixels,
+        valid=solved.figures.shown,
+        raw_pixels=planned.raw_pixels,
+        solver=f"{solved.solver.name}: {choice.reason}" if choice else "",
+    )
+
+
+def _look(planned: PlannedStack, job: Job) -> AbstractContextManager[StackLook | None]:
     # The check compares distant lights, which near ones are not.
-    watch = job.lights if planned.near is None else None
-    if watch is not None:
-        with clock.stage("light check"):
-            watch.begin(planned)
+    if job.lights is None or planned.near is not None:
+        return nullcontext()
+    return job.lights.look(planned)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """What is left of a stack whose maps are written: its part of the record."""
+
+    figures: Figures
+    inputs: list[dict[str, Any]]
+    outputs: dict[str, Any]
+    warnings: tuple[str, ...]
+    solver: Solver
+    choice: Choice | None
+    near: dict[str, Any] | None
+    flatten: dict[str, Any] | None
+
+
+def _solve(planned: PlannedStack, job: Job, clock: Stopwatch, look: StackLook | None) -> _Solved:
+    stack, options = planned.stack, job.plan.options
+    before = input_states(stack)
     with clock.stage("choose"):
         solver, choice = _settled(planned, job)
     with StripSource(stack, planned.window, options, job.readers) as source:
         near = _near_stack(planned, source, job, clock)
         work = near or _distant(source, planned, solver, job, clock)
-        problem = work.problem.distant if isinstance(work, NearStack) else work
-        maps = MapSink(
-            planned.folder,
-            (planned.width, planned.height),
-            problem,
-            source.white,
-            options,
-            statement=planned.view.statement(),
-        )
-        sink = WarpedSink(maps, planned.view) if planned.view.changes else maps
+        sink = _open_maps(planned, source, work, options)
         try:
-            figures = _stream(source, work, sink, job, clock)
+            figures = _stream(source, work, sink, job, clock, look=look)
             if isinstance(sink, WarpedSink):
                 figures.written_valid = sink.valid
             with clock.stage("digest"):
                 inputs = describe_inputs(stack, before)
             with clock.stage("encode"):
                 outputs = sink.commit()
+            unbent = sink.unbent
+            if unbent is not None and unbent.lost:
+                figures.written_valid = figures.shown - unbent.lost
         except BaseException:
             sink.abort()
             raise
         warnings = planned.warnings + _warnings(stack, source, figures)
         warnings += near.warnings() if near else ()
-    if watch is not None:
-        warnings += tuple(finding.message for finding in watch.findings(planned))
-    write_record(
-        planned,
-        job.plan,
+        warnings += (unbent.warning,) if unbent is not None and unbent.warning else ()
+    return _Solved(
         figures,
-        fingerprint=fingerprint(planned, options),
-        inputs=inputs,
-        solver=solver.parameters()
-        | ({"auto": choice.as_dict()} if choice else {})
-        | ({"near": near.as_dict()} if near else {}),
-        device=job.backend.describe(),
-        outputs={"files": outputs, "albedo_scale": sink.albedo_scale},
-        warnings=warnings,
-        timings=clock.seconds | {"total": time.perf_counter() - started},
+        inputs,
+        {"files": outputs, "albedo_scale": sink.albedo_scale},
+        warnings,
+        solver,
+        choice,
+        near.as_dict() if near else None,
+        unbent.figures if unbent else None,
     )
-    return StackResult(
-        stack.name,
+
+
+def _open_maps(
+    planned: PlannedStack, source: StripSource, work: Problem | NearStack, options: RunOptions
+) -> MapSink | WarpedSink:
+    problem = work.problem.distant if isinstance(work, NearStack) else work
+    maps = MapSink(
         planned.folder,
-        "done",
-        warnings=warnings,
-        seconds=time.perf_counter() - started,
-        pixels=figures.pixels,
-        valid=figures.shown,
-        raw_pixels=planned.raw_pixels,
-        solver=f"{solver.name}: {choice.reason}" if choice else "",
+        (planned.width, planned.height),
+        problem,
+        source.white,
+        options,
+        statement=planned.view.statement(),
+        target=planned.target,
+        title=planned.stack.title,
+        depth=isinstance(work, NearStack) and work.finds_depth,
     )
+    return WarpedSink(maps, planned.view) if planned.view.changes else maps
 
 
 def _settled(planned: PlannedStack, job: Job) -> tuple[Solver, Choice | None]:
@@ -179,17 +230,23 @@ def _near_stack(
         if job.cancel.is_set():
             raise CancelledError
 
+    options = job.plan.options
     with clock.stage("surface"):
-        return NearStack(
+        near = NearStack(
             planned.near,
             planned.stack,
             planned.window,
-            job.plan.options,
+            options,
             source=source,
             device=job.backend.name,
             readers=job.readers,
             proceed=proceed,
         )
+    if options.quality:
+        reading = StripSource(planned.stack, planned.window, options, job.readers)
+        with clock.stage("noise"), reading as looked:
+            near.look_at_noise(noise_strips(looked, planned.height))
+    return near
 
 
 def _stream(
@@ -198,30 +255,38 @@ def _stream(
     sink: MapSink | WarpedSink,
     job: Job,
     clock: Stopwatch,
+    *,
+    look: StackLook | None,
 ) -> Figures:
     quality = job.plan.options.quality
     problem = work.problem.distant if isinstance(work, NearStack) else work
-    # Near lights have no covariance of their own: residual and lights used are all they give.
-    examined = quality and not isinstance(work, NearStack)
-    room = source.width * STRIP_ROWS
-    whole = StripOut.empty(room, problem, quality=quality, examined=examined)
+    # Quality looks at so many pixels a strip, and near solvers keep step with the strips.
+    rows = STRIP_ROWS if quality or isinstance(work, NearStack) else SOLVED_ROWS
+    whole = StripOut.empty(source.width * rows, problem, quality=quality, examined=quality)
     summary = QualitySummary(problem.noise) if quality else None
     total = Figures(statistics=source.statistics, quality=summary)
     strips = source.strips()
+    row = 0
+    if look is not None:
+        look.begin(source)
     while True:
         with clock.stage("read"):
             strip = next(strips, None)
         if strip is None:
             return total
-        out = whole.head(strip.samples.shape[1])
-        with clock.stage("solve"):
-            if isinstance(work, NearStack):
-                work.solve(strip, out)
-            else:
-                job.backend.solve_strip(problem, strip.samples, strip.mask, out)
-        with clock.stage("encode"):
-            sink.write(out, strip.rows)
-        total.add(out, strip.wanted)
+        for part in strip.parts(rows):
+            out = whole.head(part.samples.shape[1])
+            with clock.stage("solve"):
+                if isinstance(work, NearStack):
+                    out = work.solve(part, out)
+                else:
+                    job.backend.solve_strip(problem, part.samples, part.mask, out)
+            with clock.stage("encode"):
+                sink.write(out, part.rows)
+            total.add(out, part.wanted)
+        if look is not None:
+            look.add(row, strip)
+        row += strip.rows
         if job.cancel.is_set():
             raise CancelledError
         job.progress(strip.raw_pixels)

@@ -13,9 +13,11 @@ import pytest
 from scenes import bumps, write_diligent, write_directions, write_image
 
 from mvps.capture import Overrides
-from mvps.pipeline.lightcheck import check_stack, read_patches, reports
+from mvps.pipeline import lightcheck
+from mvps.pipeline.lightcheck import check_stack, reports
+from mvps.pipeline.lightpatches import read_patches
 from mvps.pipeline.options import RunOptions
-from mvps.pipeline.plan import Plan, make_plan
+from mvps.pipeline.plan import Plan, PlannedStack, make_plan
 from mvps.pipeline.run import run_plan
 from mvps.stereo import get_backend
 from mvps.stereo.sanity import Patch, judge
@@ -139,3 +141,94 @@ def test_wrong_lights_are_named_in_every_stack_under_them_though_one_is_looked_a
     assert len({result.warnings for result in results}) == 1
     assert all("rolled by one" in result.warnings[0] for result in results)
     assert all(result.warnings[0].startswith("a: ") for result in results)
+
+
+def rolled_capture(raw: Path, suffix: str = ".tif", shape: tuple[int, int] = (450, 430)) -> None:
+    """Three stacks under one set of wrong lights, larger than their patches."""
+    for number, name in enumerate("abc"):
+        scene = bumps(*shape, seed=number)
+        write_diligent(raw / name, scene, suffix=suffix)
+        write_directions(raw / name, np.roll(scene.directions, 1, axis=0))
+
+
+def warnings_of(out: Path) -> dict[str, list[str]]:
+    records = (json.loads(path.read_text("utf-8")) for path in out.glob("*/stack.json"))
+    return {record["stack"]: record["warnings"] for record in records}
+
+
+def solve(raw: Path, out: Path, **options: object) -> Plan:
+    plan = make_plan(raw, out, Overrides(), RunOptions(**options))  # type: ignore[arg-type]
+    list(run_plan(plan, get_backend("cpu"), lambda pixels: None, debug=True))
+    return plan
+
+
+def read_for_the_check(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the stacks whose files are read for the check alone, as they are."""
+    read: list[str] = []
+    patches = lightcheck.read_patches
+
+    def reading(planned: PlannedStack, options: RunOptions) -> list[Patch]:
+        read.append(planned.stack.name)
+        return patches(planned, options)
+
+    monkeypatch.setattr(lightcheck, "read_patches", reading)
+    return read
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_a_run_takes_the_patches_that_the_command_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    rolled_capture(raw, suffix)
+    read = read_for_the_check(monkeypatch)
+    plan = solve(raw, out)
+
+    assert read == []
+    (report,) = (report for _, report in reports(plan))
+    messages = [finding.message for finding in report.findings]
+    assert "rolled by one" in messages[0]
+    assert warnings_of(out) == dict.fromkeys("abc", messages)
+
+
+def test_where_correction_hides_saturation_the_files_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tmp_path / "raw"
+    rolled_capture(raw, shape=(192, 192))
+    read = read_for_the_check(monkeypatch)
+    solve(raw, tmp_path / "out", bin=2)
+    solve(raw, tmp_path / "limited", bin=2, saturation=0.9)
+
+    assert read == ["a"]
+    assert all("rolled" in found[0] for found in warnings_of(tmp_path / "out").values())
+
+
+@pytest.mark.parametrize("left", ["abc", "bc", "ac", "c"])
+def test_a_run_taken_up_again_records_what_an_undisturbed_one_does(
+    tmp_path: Path, left: str
+) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    rolled_capture(raw, shape=(96, 96))
+    solve(raw, out)
+    before = warnings_of(out)
+    for name in left:
+        shutil.rmtree(out / name)
+
+    solve(raw, out)
+
+    assert warnings_of(out) == before
+    assert all(len(found) == 1 for found in before.values())
+
+
+def test_where_the_first_stack_fails_the_next_one_speaks(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    rolled_capture(raw, ".png", shape=(96, 96))
+    image = raw / "a" / "003.png"
+    image.write_bytes(image.read_bytes()[:-2000])
+
+    solve(raw, out)
+
+    found = warnings_of(out)
+    assert set(found) == {"b", "c"}
+    assert all(message.startswith("b: ") for (message,) in found.values())

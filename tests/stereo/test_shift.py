@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mvps.capture import Overrides
-from mvps.pipeline.lightcheck import read_patches
+from mvps.pipeline.lightpatches import read_patches
 from mvps.pipeline.options import RunOptions
 from mvps.pipeline.plan import make_plan
 from mvps.stereo.sanity import Patch
