@@ -34,6 +34,13 @@ bench: $(BIN)/.dev ## every benchmark; prints tables, writes benchmarks/results/
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/many_stacks.py
 	$(BIN)/python benchmarks/overlap.py
+	$(BIN)/python benchmarks/light_sanity.py
+	$(BIN)/python benchmarks/undistort.py
+	$(BIN)/python benchmarks/robust.py
+	$(BIN)/python benchmarks/robust_accuracy.py
+	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/near.py
+	$(BIN)/python benchmarks/surface.py
 
 clean:
 	rm -rf build dist *.egg-info $(OUT)

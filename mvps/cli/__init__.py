@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from contextlib import suppress
 from functools import cache
@@ -14,6 +15,8 @@ import typer
 
 import mvps
 from mvps.errors import MvpsError
+
+_INTERRUPTED = "interrupted; run the same command again"
 
 app = typer.Typer(
     name="mvps",
@@ -49,12 +52,12 @@ def _root(
 
 def main() -> None:
     """Entry point: a fault ends in one line and an exit code, never in a traceback."""
-    from mvps import console
-
     _mend_streams()
     # Stacks already run side by side; a BLAS with threads of its own would only get in the way.
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    with suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGTERM, _interrupt)
     debug = "--debug" in sys.argv
     sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
     try:
@@ -64,8 +67,12 @@ def main() -> None:
             raise
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        console.error("interrupted; run the same command again")
-        sys.exit(130)
+        _fail(_INTERRUPTED, 130)
+    except SystemExit as end:
+        # Typer turns an interrupt into this code without a word.
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            _fail(_INTERRUPTED, 130)
+        raise
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
@@ -76,6 +83,11 @@ def main() -> None:
         if debug:
             raise
         _fail(f"internal error ({error!r}); run again with --debug and report it", 1)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """A polite end from outside is an interrupt like any other."""
+    raise KeyboardInterrupt
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -115,7 +127,7 @@ def _command() -> Any:
     help would double the time in which ``mvps --help`` answers. Built once, since every command
     registers itself anew with the application.
     """
-    from mvps.cli import calib, doctor, evaluate, flatten, lights, normals, report, surface
+    from mvps.cli import calib, doctor, evaluate, flatten, lights, normals, report, surface, synth
 
     normals.register(app)
     flatten.register(app)
@@ -124,6 +136,7 @@ def _command() -> Any:
     surface.register(app)
     calib.register(app)
     lights.register(app)
+    synth.register(app)
     doctor.register(app)
     root: Any = typer.main.get_command(app)
     below = list(root.commands.values())

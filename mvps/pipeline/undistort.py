@@ -7,10 +7,11 @@ written beside them.
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,22 +107,39 @@ def undistort_files(
         ) from None
     remove_leftovers(out)
     warp = undistortion(camera)
+    naming = _Naming(camera, out)
 
     def work(path: Path) -> Undistorted:
         try:
-            return _undistort(path, camera, warp, out, options)
+            return _undistort(path, camera, warp, naming, options)
         except MvpsError as error:
             return Undistorted(path, error=str(error))
         except OSError as error:
             return Undistorted(path, error=f"{path}: {error.strerror or error}")
 
-    described = False
     with ThreadPoolExecutor(min(cores(), len(paths))) as pool:
-        for result in pool.map(work, paths):
-            if not (described or result.error):  # an interrupt leaves no image without its camera
-                write_cameras([pinhole(camera)], out / CAMERA_NAME, "mvps", overwrite=True)
-                described = True
-            yield result
+        yield from pool.map(work, paths)
+
+
+class _Naming:
+    """Final names in one folder: no image bears its own before the camera of all lies there."""
+
+    def __init__(self, camera: Camera, out: Path) -> None:
+        self.out = out
+        self._camera = camera
+        self._lock = threading.Lock()
+        self._described = False
+
+    @contextmanager
+    def named(self, target: Path) -> Iterator[Path]:
+        """As :func:`mvps.files.atomic_path`, after the camera."""
+        with atomic_path(target) as temporary:
+            yield temporary
+            with self._lock:
+                if not self._described:
+                    camera = self.out / CAMERA_NAME
+                    write_cameras([pinhole(self._camera)], camera, "mvps", overwrite=True)
+                    self._described = True
 
 
 def _check_names(paths: Sequence[Path], out: Path) -> None:
@@ -170,15 +188,15 @@ def _size(path: Path, options: UndistortOptions) -> tuple[int, int]:
 
 
 def _undistort(
-    path: Path, camera: Camera, warp: Warp, out: Path, options: UndistortOptions
+    path: Path, camera: Camera, warp: Warp, naming: _Naming, options: UndistortOptions
 ) -> Undistorted:
     check_size(camera, _size(path, options), path)
     said = _statement(path, options)
     if said.get("undistorted"):
         raise InputError(path, "is undistorted already", "name the image as it was taken")
     if options.normals or "convention" in said or path.suffix.lower() in _MAPS_ONLY:
-        return _undistort_normals(path, said, warp, out, options)
-    return _undistort_image(path, warp, out, options)
+        return _undistort_normals(path, said, warp, naming, options)
+    return _undistort_image(path, warp, naming, options)
 
 
 def _statement(path: Path, options: UndistortOptions) -> dict[str, Any]:
@@ -195,8 +213,10 @@ def _statement(path: Path, options: UndistortOptions) -> dict[str, Any]:
     return {key: record[key] for key in told if key in record}
 
 
-def _undistort_image(path: Path, warp: Warp, out: Path, options: UndistortOptions) -> Undistorted:
-    target = out / f"{path.stem}{SUFFIXES[options.format]}"
+def _undistort_image(
+    path: Path, warp: Warp, naming: _Naming, options: UndistortOptions
+) -> Undistorted:
+    target = naming.out / f"{path.stem}{SUFFIXES[options.format]}"
     with closing(open_rows(ImageRef(path), max_pixels=options.max_pixels)) as reader:
         info = reader.info
         if info.pages != 1:
@@ -205,7 +225,7 @@ def _undistort_image(path: Path, warp: Warp, out: Path, options: UndistortOption
             raise InputError(path, "float samples do not go into a PNG", "use --format tiff")
         kind = "nearest" if options.nearest else "linear"
         rows = RowWarp(warp, [Layer(kind, info.channels, info.dtype)])
-        with atomic_path(target) as temporary:
+        with naming.named(target) as temporary:
             sink = _image_sink(temporary, options.format, warp.size, info)
             seen = 0
             try:
@@ -230,18 +250,18 @@ def _image_sink(path: Path, format: str, size: tuple[int, int], info: ImageInfo)
 
 
 def _undistort_normals(
-    path: Path, said: dict[str, Any], warp: Warp, out: Path, options: UndistortOptions
+    path: Path, said: dict[str, Any], warp: Warp, naming: _Naming, options: UndistortOptions
 ) -> Undistorted:
     default = "tiff" if options.format == "tiff" else "png16"
     encoding = said.get("encoding") if said.get("encoding") in NORMAL_ENCODINGS else default
     convention = said.get("convention", "opengl")
     normals, valid = read_normals(path, convention=convention, max_pixels=options.max_pixels)
-    target = out / f"{path.stem}{NORMAL_ENCODINGS[str(encoding)].suffix}"
+    target = naming.out / f"{path.stem}{NORMAL_ENCODINGS[str(encoding)].suffix}"
     kept = {key: said[key] for key in ("content", "frame", "frame_id", "board_up") if key in said}
     text = json.dumps(kept | {"undistorted": True})
     rows = RowWarp(warp, [Layer("normals", 3, np.float32)])
     seen = 0
-    with atomic_path(target) as temporary:
+    with naming.named(target) as temporary:
         writer = open_normals_writer(
             temporary, str(encoding), *warp.size, convention=convention, description=text
         )
