@@ -13,7 +13,7 @@ namespace {
 using ls::Lanes;
 using ls::Vec;
 
-// What one call reads and writes; the last four may be missing.
+// What one call reads and writes; what comes after `valid` may be missing.
 struct Request {
   int64_t plane;
   int lights;
@@ -32,6 +32,11 @@ struct Request {
   float* residual;
   uint8_t* used;
   uint8_t* fallback;
+  float* condition;  // this and what follows together
+  float* deviation;
+  uint8_t* saturated;
+  uint8_t* shadowed;
+  const QualityModel* model;
 };
 
 alignas(64) constexpr float steps[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -56,8 +61,10 @@ LS_FN void solve_at(const T* img, const Request& wanted, int64_t p, float x, flo
   F t = wanted.depth ? Lanes<F>::load(wanted.depth + p) : ls::plane_depth(wanted.sight, a, b);
   ls::Lamps<F> lamps{wanted.table, wanted.lobes, ls::point_of(wanted.sight, a, b, t, inside)};
   LaneSamples<F, T, 1> source{img + p, wanted.plane};
+  ls::Quality<F> quality;
+  const ls::NearWish<F> wish{wanted.residual != nullptr, wanted.model, &quality};
   ls::NearPixel<F> solved = ls::solved_near(source, lamps, wanted.lights, wanted.limits,
-                                            wanted.floor2, inside, wanted.residual != nullptr);
+                                            wanted.floor2, inside, wish);
   const ls::Pixel<F>& pixel = solved.pixel;
   ls::store3_floats<false>(wanted.normals + 3 * p, pixel.normal.x, pixel.normal.y,
                            pixel.normal.z);
@@ -66,6 +73,11 @@ LS_FN void solve_at(const T* img, const Request& wanted, int64_t p, float x, flo
   if (wanted.residual) Lanes<F>::store(wanted.residual + p, pixel.residual);
   if (wanted.used) Lanes<F>::store(wanted.used + p, pixel.used);
   if (wanted.fallback) Lanes<F>::store(wanted.fallback + p, solved.fallback);
+  if (wanted.model == nullptr) return;
+  Lanes<F>::store(wanted.condition + p, quality.condition);
+  Lanes<F>::store(wanted.deviation + p, quality.deviation);
+  Lanes<F>::store(wanted.saturated + p, quality.saturated);
+  Lanes<F>::store(wanted.shadowed + p, quality.shadowed);
 }
 
 template <class T>
@@ -87,10 +99,12 @@ LS_FN void solve_rows(const T* img, const Request& wanted, int64_t width, int64_
       const NearSight* sight, const float* lobes, const ls::NearLimits* limits, float floor2,   \
       int64_t width, int64_t y0, const float* lateral, const float* depth, const uint8_t* mask, \
       float* normals, float* albedo, uint8_t* valid, float* residual, uint8_t* used,            \
-      uint8_t* fallback) {                                                                      \
-    const Request wanted{plane,   K,     *table,  *sight, lobes, *limits,  floor2, n,       \
-                         lateral, depth, mask,    normals, albedo, valid,  residual, used,  \
-                         fallback};                                                            \
+      uint8_t* fallback, float* condition, float* deviation, uint8_t* saturated,                \
+      uint8_t* shadowed, const QualityModel* model) {                                           \
+    const Request wanted{plane,    K,         *table,    *sight,    lobes,   *limits, floor2,   \
+                         n,        lateral,   depth,     mask,      normals, albedo,  valid,    \
+                         residual, used,      fallback,  condition, deviation, saturated,       \
+                         shadowed, model};                                                      \
     solve_rows(img, wanted, width, y0);                                                         \
   }
 

@@ -1,5 +1,6 @@
-// CUDA entry points of near.cuh: one thread a pixel, blocks of 256. near_<u8|u16|f32>: light k of
-// pixel p stands at img[k * plane + p]; pixels are whole rows of `width` from row y0 on.
+// CUDA entry points of near.cuh: one thread a pixel, blocks of 256. near_<u8|u16|f32>[_examined], the
+// latter with the planes of the quality: light k of pixel p stands at img[k * plane + p]; pixels are
+// whole rows of `width` from row y0 on.
 #include "least_squares.cuh"
 
 namespace ls {
@@ -11,7 +12,7 @@ LS_FN float power(float x, float y) { return exp2f(y * log2f(x)); }
 #include "near.cuh"
 #include "samples.cuh"
 
-#define NEAR_KERNEL(T, name)                                                                     \
+#define NEAR_KERNEL(T, name, examined)                                                           \
   extern "C" __global__ void name(                                                               \
       const T* __restrict__ img, long long plane, long long n, int K, const NearTable table,     \
       const NearSight sight, const float* __restrict__ lobes, const ls::NearLimits limits,       \
@@ -19,7 +20,10 @@ LS_FN float power(float x, float y) { return exp2f(y * log2f(x)); }
       const float* __restrict__ depth, const unsigned char* __restrict__ mask,                   \
       float* __restrict__ normals, float* __restrict__ albedo,                                   \
       unsigned char* __restrict__ valid, float* __restrict__ residual,                           \
-      unsigned char* __restrict__ used, unsigned char* __restrict__ fallback) {                  \
+      unsigned char* __restrict__ used, unsigned char* __restrict__ fallback,                    \
+      float* __restrict__ condition, float* __restrict__ deviation,                              \
+      unsigned char* __restrict__ saturated, unsigned char* __restrict__ shadowed,               \
+      const QualityModel model) {                                                                \
     long long p = pixel_of_thread();                                                             \
     if (p >= n) return;                                                                          \
     const float* m = sight.affine;                                                               \
@@ -31,14 +35,25 @@ LS_FN float power(float x, float y) { return exp2f(y * log2f(x)); }
     ls::Vector<float> at = ls::point_of(sight, a, b, t, inside);                                 \
     ls::Lamps<float> lamps{table, lobes, at};                                                    \
     ThreadSamples<T, 1> source{img + p, plane};                                                  \
+    ls::Quality<float> quality;                                                                  \
+    const ls::NearWish<float> wish{residual != nullptr, examined ? &model : nullptr, &quality};  \
     ls::NearPixel<float> solved =                                                                \
-        ls::solved_near(source, lamps, K, limits, floor2, inside, residual != nullptr);          \
+        ls::solved_near(source, lamps, K, limits, floor2, inside, wish);                         \
     write<LS_GREY>(solved.pixel, p, normals, albedo, valid);                                     \
     if (residual != nullptr) residual[p] = solved.pixel.residual;                                \
     if (used != nullptr) used[p] = static_cast<unsigned char>(solved.pixel.used);                \
     if (fallback != nullptr) fallback[p] = solved.fallback > 0.0f;                               \
+    if (!examined) return;                                                                       \
+    condition[p] = quality.condition;                                                            \
+    deviation[p] = quality.deviation;                                                            \
+    saturated[p] = static_cast<unsigned char>(quality.saturated);                                \
+    shadowed[p] = static_cast<unsigned char>(quality.shadowed);                                  \
   }
 
-NEAR_KERNEL(unsigned char, near_u8)
-NEAR_KERNEL(unsigned short, near_u16)
-NEAR_KERNEL(float, near_f32)
+#define NEAR_KERNELS(T, name)  \
+  NEAR_KERNEL(T, name, false)  \
+  NEAR_KERNEL(T, name##_examined, true)
+
+NEAR_KERNELS(unsigned char, near_u8)
+NEAR_KERNELS(unsigned short, near_u16)
+NEAR_KERNELS(float, near_f32)

@@ -4,7 +4,7 @@
 // Lengths are mm relative to the reference point, so that single precision is enough.
 #pragma once
 
-#include "robust.cuh"
+#include "quality.cuh"
 
 struct NearTable {
   float position[3 * LS_MAX_LIGHTS];  // from the reference; row i starts at i * LS_MAX_LIGHTS
@@ -121,29 +121,66 @@ LS_FN F enough(const System<1, F>& s) {
   return select(s.used > splat<F>(2.5f), splat<F>(1.0f), F{});
 }
 
+// What the lamps of a pixel, whose normal equations are `a`, add up to at g; `once` and `twice` are
+// alike, because weights are 0 or 1.
 template <class F, class Source>
-LS_FN F near_residual(const Source& source, const Lamps<F>& lamps, int lights,
-                      const NearLimits& limits, F shadow2, const Vector<F>& g, F used) {
-  F sum{};
+LS_FN Sums<F> near_sums(const Source& source, const Lamps<F>& lamps, int lights,
+                        const NearLimits& limits, F shadow2, const Symmetric<F>& a,
+                        const Vector<F>& g, F used) {
+  Sums<F> sums{a, a, used, used, {}, {}, used};
   for (int k = 0; k < lights; ++k) {
     F weight, value = near_value(source, lamps.table, k, limits, weight);
     Vector<F> row = lamps.row(k);
     F error = value - dot(row, g);
-    sum += telling(weight, value, row, shadow2) * error * error;
+    weight = telling(weight, value, row, shadow2);
+    sums.psi2 += weight * error * error;
+    sums.light += weight * value;
   }
-  return root(sum / used);
+  return sums;
 }
+
+// Saturated samples of a valid pixel, and samples in shadow or below their limit.
+template <class F, class Source>
+LS_FN void count_near(const Source& source, const Lamps<F>& lamps, int lights,
+                      const NearLimits& limits, const QualityModel& model, const Pixel<F>& pixel,
+                      Quality<F>& quality) {
+  F one = splat<F>(1.0f), none{}, saturated{}, shadowed{};
+  F darkest = pixel.albedo[0] * pixel.albedo[0] * (model.shadow * model.shadow);
+  for (int k = 0; k < lights; ++k) {
+    F raw[1];
+    source.load(k, raw);
+    Vector<F> row = lamps.row(k);
+    F value = raw[0] * lamps.table.gain[k];
+    saturated += select(raw[0] < splat<F>(model.saturated), none, one);
+    F lit = select(value * greater(value, none) > dot(row, row) * darkest, one, none);
+    F dark = select(raw[0] > splat<F>(limits.low), one - lit, one);
+    dark = select(raw[0] > splat<F>(model.marked), dark, none);
+    shadowed += select(raw[0] < splat<F>(limits.high), dark, none);
+  }
+  auto ok = pixel.valid > none;
+  quality.saturated = select(ok, saturated, none);
+  quality.shadowed = select(ok, shadowed, none);
+}
+
+// What is wanted beside normal and albedo; the model is null where only the residual is.
+template <class F>
+struct NearWish {
+  bool residual;
+  const QualityModel* model;
+  Quality<F>* quality;
+};
 
 // source.load(k, raw) gives the raw sample of light k; inside is the mask, 1 or 0.
 template <class F, class Source>
 LS_FN NearPixel<F> solved_near(const Source& source, const Lamps<F>& lamps, int lights,
                                const NearLimits& limits, float floor2, F inside,
-                               bool with_residual) {
+                               const NearWish<F>& wish) {
   const F none = splat<F>(-1.0f);  // no share: every sample counts
   System<1, F> s = near_system(source, lamps, lights, limits, none);
   Fit<1, F> fit{};
   fit.determined = accept(s, enough(s), smallest_pivot, fit);
   F used = s.used, shadow2 = none;
+  Symmetric<F> a = s.a;
   if (limits.shadow > 0.0f) {
     F darkest = dot(fit.g[0], fit.g[0]) * (limits.shadow * limits.shadow);
     s = near_system(source, lamps, lights, limits, darkest);
@@ -151,15 +188,20 @@ LS_FN NearPixel<F> solved_near(const Source& source, const Lamps<F>& lamps, int 
     auto without = lit > F{};
     fit.fallback = select(without, F{}, fit.determined);
     used = select(without, s.used, used);
+    a = select(without, s.a, a);
     shadow2 = select(without, darkest, none);
   }
   NearPixel<F> solved{one_albedo(fit.g[0], floor2, inside * fit.determined), {}};
   Pixel<F>& pixel = solved.pixel;
   pixel.used = used * pixel.valid;
   solved.fallback = fit.fallback * pixel.valid;
-  if (with_residual) {
-    F residual = near_residual(source, lamps, lights, limits, shadow2, fit.g[0], used);
-    pixel.residual = select(pixel.valid > F{}, residual, F{});
+  if (wish.residual) {
+    Sums<F> sums = near_sums(source, lamps, lights, limits, shadow2, a, fit.g[0], used);
+    pixel.residual = select(pixel.valid > F{}, root(sums.psi2 / used), F{});
+    if (wish.model != nullptr) {
+      conclude<1>(sums, *wish.model, pixel, *wish.quality);
+      count_near(source, lamps, lights, limits, *wish.model, pixel, *wish.quality);
+    }
   }
   return solved;
 }

@@ -7,21 +7,20 @@
 namespace {
 
 struct Request {
-  const float* directions;
+  ls::Task task;
   const float* pinv;
-  int lights;
-  RbSettings settings;
   QualityModel model;
-  float floor2;
 };
 
 template <RbSolver solver, int C, int room>
 struct Kernel {
-  static __attribute__((noinline)) void solve(const Block<C>& block, const Request& wanted,
-                                              Vec inside, Solved& solved) {
-    solved.robust = ls::solved_and_examined<solver, C, Vec, room>(
-        block, wanted.directions, wanted.pinv, wanted.lights, wanted.settings, wanted.model,
-        wanted.floor2, inside, solved.quality);
+  static __attribute__((noinline)) void solve(Block<C> (&blocks)[turns], const Request& wanted,
+                                              const Vec (&inside)[turns], Solved& solved) {
+    const float tuning = wanted.task.settings.tuning;
+    const ls::Examine<Vec> examine[turns] = {{wanted.model, tuning, solved.quality[0]},
+                                             {wanted.model, tuning, solved.quality[1]}};
+    ls::solved_and_examined<solver, C, Vec, room>(blocks, wanted.pinv, wanted.task, inside,
+                                                  examine, solved.robust);
   }
 };
 
@@ -29,13 +28,17 @@ template <LsMode mode, class T>
 LS_FN void run(const Stack<mode, T>& stack, int64_t n, const Request& wanted, const Results& to) {
   constexpr int C = ls::columns(mode);
   using Raw = typename Stack<mode, T>::Raw;
-  auto solve = wanted.settings.solver == RB_PLAIN ? Kernel<RB_PLAIN, C, 0>::solve
-                                                  : chosen<Kernel, C>(wanted.settings, wanted.lights);
-  stack.run(n, wanted.lights, to,
-            [&](const Block<C>& block, const Raw& raw, Vec inside, Solved& solved) {
-              solve(block, wanted, inside, solved);
-              ls::count_extremes<mode>(raw, stack.table, wanted.lights, stack.clamp, wanted.model,
-                                       stack.low, solved.robust.pixel, solved.quality);
+  const ls::Task& task = wanted.task;
+  auto solve = task.settings.solver == RB_PLAIN ? Kernel<RB_PLAIN, C, 0>::solve
+                                                : chosen<Kernel, C>(task.settings, task.lights);
+  stack.run(n, task.lights, to,
+            [&](Block<C>(&blocks)[turns], const Raw(&raw)[turns], const Vec(&inside)[turns],
+                Solved& solved) {
+              solve(blocks, wanted, inside, solved);
+              for (int i = 0; i < turns; ++i)
+                ls::count_extremes<mode>(raw[i], stack.table, task.lights, stack.clamp,
+                                         wanted.model, stack.low, solved.robust[i].pixel,
+                                         solved.quality[i]);
             });
 }
 
@@ -45,7 +48,7 @@ LS_FN void run(const Stack<mode, T>& stack, int64_t n, const Request& wanted, co
   LS_EXPORT void LS_NAMED(name)(RB_ARGUMENTS(T), float* condition, float* deviation,            \
                                 uint8_t* saturated, uint8_t* shadowed, const float* pinv,       \
                                 const QualityModel* model) {                                    \
-    const Request wanted{directions, pinv, K, *settings, *model, floor2};                       \
+    const Request wanted{{directions, K, *settings, floor2}, pinv, *model};                     \
     const Stack<MODE, T> stack{img, plane, *table, clamp, low, high, mask};                     \
     run(stack, n, wanted,                                                                       \
         {normals, albedo, valid, residual, used, fallback, condition, deviation, saturated,     \

@@ -8,20 +8,22 @@ namespace {
 
 // What every loss needs; the loss itself is asked at run time.
 struct Request {
-  const float* directions;
+  ls::Task task;
   const float* pinv;
-  int lights;
-  const RbSettings& settings;
   const QualityModel& model;
-  float floor2, inside;
+  float inside;
 };
 
 template <RbSolver solver, LsMode mode, int room, class Source>
 LS_FN ls::RobustPixel<float> solve_as(const Source& source, const Request& wanted,
                                       ls::Quality<float>& quality) {
-  return ls::solved_and_examined<solver, ls::columns(mode), float, room>(
-      source, wanted.directions, wanted.pinv, wanted.lights, wanted.settings, wanted.model,
-      wanted.floor2, wanted.inside, quality);
+  ls::RobustPixel<float> result[1];
+  Source sources[1] = {source};
+  const float inside[1] = {wanted.inside};
+  const ls::Examine<float> examine[1] = {{wanted.model, wanted.task.settings.tuning, quality}};
+  ls::solved_and_examined<solver, ls::columns(mode), float, room>(
+      sources, wanted.pinv, wanted.task, inside, examine, result);
+  return result[0];
 }
 
 // RB_CAUCHY stands for every loss.
@@ -29,9 +31,9 @@ template <LsMode mode, int room, RbSolver first, class Source>
 LS_FN ls::RobustPixel<float> solve(const Source& source, const Request& wanted,
                                    ls::Quality<float>& quality) {
   if constexpr (first == RB_CAUCHY) {
-    if (wanted.settings.solver == RB_HUBER)
+    if (wanted.task.settings.solver == RB_HUBER)
       return solve_as<RB_HUBER, mode, room>(source, wanted, quality);
-    if (wanted.settings.solver == RB_TUKEY)
+    if (wanted.task.settings.solver == RB_TUKEY)
       return solve_as<RB_TUKEY, mode, room>(source, wanted, quality);
   }
   return solve_as<first, mode, room>(source, wanted, quality);
@@ -52,7 +54,7 @@ LS_FN ls::RobustPixel<float> solve(const Source& source, const Request& wanted,
     constexpr int samples = ls::samples_per_light(MODE);                                         \
     ThreadSamples<T, samples> raw{img + p * samples, plane};                                     \
     ls::Values<MODE, float, ThreadSamples<T, samples>> source{raw, table, clamp, low, high};     \
-    const Request wanted{directions, pinv, K, settings, model, floor2, mask_value(mask, p)};     \
+    const Request wanted{{directions, K, settings, floor2}, pinv, model, mask_value(mask, p)};   \
     ls::Quality<float> quality;                                                                  \
     auto solved = solve<MODE, room, first>(source, wanted, quality);                             \
     ls::count_extremes<MODE>(raw, table, K, clamp, model, low, solved.pixel, quality);           \

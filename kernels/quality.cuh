@@ -181,19 +181,18 @@ struct Examine {
   }
 };
 
-template <RbSolver solver, int C, class F, int room, class Source>
-LS_FN RobustPixel<F> solved_and_examined(const Source& source, const float* directions,
-                                         const float* pinv, int lights,
-                                         const RbSettings& settings, const QualityModel& model,
-                                         float floor2, F inside, Quality<F>& quality) {
-  Examine<F> examine{model, settings.tuning, quality};
+template <RbSolver solver, int C, class F, int room, int turns, class Source>
+LS_FN void solved_and_examined(Source (&sources)[turns], const float* pinv, const Task& task,
+                               const F (&inside)[turns], const Examine<F> (&examine)[turns],
+                               RobustPixel<F> (&results)[turns]) {
   if constexpr (solver == RB_PLAIN) {
-    Fit<C, F> fit = fit_plain<C, F>(source, directions, pinv, lights);
-    return concluded<C, F>(source, directions, lights, EvenWeights<C, F>{}, fit, floor2, inside,
-                           examine);
+    for (int i = 0; i < turns; ++i) {
+      Fit<C, F> fit = fit_plain<C, F>(sources[i], task.directions, pinv, task.lights);
+      results[i] = concluded<C, F>(sources[i], task.directions, task.lights, EvenWeights<C, F>{},
+                                   fit, task.floor2, inside[i], examine[i]);
+    }
   } else {
-    return solved_robustly<solver, C, F, room>(source, directions, lights, settings, floor2,
-                                               inside, examine);
+    solved_robustly<solver, C, F, room>(sources, task, inside, examine, results);
   }
 }
 

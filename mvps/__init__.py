@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mvps.calib import Camera, read_camera
     from mvps.lights import LightRig, read_lights
     from mvps.stereo import Solution, solve
+    from mvps.surface.near import solve_near
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "read_camera",
     "read_lights",
     "solve",
+    "solve_near",
 ]
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "read_lights": "mvps.lights",
     "Solution": "mvps.stereo",
     "solve": "mvps.stereo",
+    "solve_near": "mvps.surface.near",
 }
 
 

@@ -114,6 +114,8 @@ class _Builder:
             response=given.response or view.response,
             bayer=given.bayer or view.bayer,
             raw=raw,
+            near=view.near,
+            depth=view.near.depth_path(sample) if view.near else None,
             findings=tuple(findings),
         )
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from mvps.capture.near_place import NearPlace, read_place
 from mvps.capture.patterns import Pattern, parse_pattern
 from mvps.capture.stack import BAYER_PATTERNS
 from mvps.errors import InputError
@@ -36,6 +37,7 @@ VIEW_KEYS = (
     "bayer",
     "raw",
     "lights_convention",
+    "near",
 )
 RAW_KEYS = ("packing", "width", "height", "offset")
 MAX_SIDE = 1 << 20
@@ -48,6 +50,7 @@ class View:
     Attributes
     ----------
     lights : path of a description, the paths of a DiLiGenT pair, or the entries of an inline list
+    near : where the part lies, for lights with positions
     key : dotted key of the view, with the line, for messages
     """
 
@@ -66,6 +69,7 @@ class View:
     bayer: str | None
     raw: RawLayout | None
     convention: str | None
+    near: NearPlace | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,10 @@ def _view(name: str, node: Node) -> View:
     for key, other in others.items():
         if other is not None and other.holds("sample") and not images.holds("sample"):
             raise data[key].fault("holds {sample}, but images does not")
+    near = read_place(data["near"]) if "near" in data else None
+    depths = [] if near is None or near.depth is None else [near.depth]
+    if any(depth.holds("sample") for depth in depths) and not images.holds("sample"):
+        raise data["near"].fault("depth holds {sample}, but images does not")
     bayer = data["bayer"].choice(BAYER_PATTERNS) if "bayer" in data else None
     convention = None
     if "lights_convention" in data:
@@ -160,6 +168,7 @@ def _view(name: str, node: Node) -> View:
         bayer=bayer,
         raw=_raw(data["raw"]) if "raw" in data else None,
         convention=convention,
+        near=near,
         **others,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mvps.calib import Camera
 from mvps.calib.fit import AS_CALIBRATED, CameraFit
+from mvps.capture.near_place import NearPlace
 from mvps.errors import InputError
 from mvps.findings import Finding
 from mvps.images.info import Alignment, ImageInfo, ImageRef, RawLayout, SampleFormat
@@ -75,6 +76,8 @@ class Stack:
     response : "linear", "srgb", "gamma=X" or the path of a table
     bayer : pattern of a mosaic, "rggb" and so on, or None
     raw : layout of headerless files, or None
+    near : where the part lies, as the rig file states it, or None
+    depth : depth map that it names, or None
     findings : warnings of the search, one line each
 
     Raises
@@ -99,6 +102,8 @@ class Stack:
     response: str = "linear"
     bayer: str | None = None
     raw: RawLayout | None = None
+    near: NearPlace | None = None
+    depth: Path | None = None
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:

@@ -28,6 +28,8 @@ DiLiGenT text files, an RTI .lp file, or a rig.yml for many samples and views.
 
   mvps normals raw out --camera cam1.yml --distance-mm 280   lights near the part
 
+  mvps normals raw out --flatten plane      flat parts without the rig's bend
+
 Exit codes: 0 all done, 1 some stacks failed, 2 your input, 130 interrupted.
 """
 
@@ -185,12 +187,13 @@ def normals(
         typer.Option(help="Scale of raw pixels without a camera.", rich_help_panel=_NEAR),
     ] = None,
     near_intensities: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Intensities are those of the lamps, or at the part (reference).",
+            help="Intensities are those of the lamps (lamp, the default), or at the part "
+            "(reference).",
             rich_help_panel=_NEAR,
         ),
-    ] = "lamp",
+    ] = None,
     refine_distance: Annotated[
         bool,
         typer.Option(
@@ -288,6 +291,22 @@ def normals(
             rich_help_panel=_WRITE,
         ),
     ] = "opengl",
+    flatten: Annotated[
+        str,
+        typer.Option(
+            help="Take the rig's bend off flat parts: plane, quadratic (in the slopes), tilt, or a "
+            "flat target's map, or a run's folder with one a view.",
+            rich_help_panel=_WRITE,
+        ),
+    ] = "",
+    keep_tilt: Annotated[
+        bool,
+        typer.Option(
+            "--keep-tilt",
+            help="Of a fitted bend, leave the tilt at the centre.",
+            rich_help_panel=_WRITE,
+        ),
+    ] = False,
     quality: Annotated[
         bool,
         typer.Option(
@@ -296,6 +315,14 @@ def normals(
     ] = False,
     preview: Annotated[
         bool, typer.Option(help="Write preview.png.", rich_help_panel=_WRITE)
+    ] = True,
+    depth_map: Annotated[
+        bool,
+        typer.Option(
+            "--depth-map/--no-depth-map",
+            help="Write depth.tif where the depth of a part is found.",
+            rich_help_panel=_NEAR,
+        ),
     ] = True,
     workers: Annotated[
         int, typer.Option(help="Stacks at the same time; 0: one a core.", rich_help_panel=_RUN)
@@ -326,7 +353,7 @@ def normals(
         bool,
         typer.Option(
             "--light-check/--no-light-check",
-            help="Ask the images first whether these are the right lights.",
+            help="Ask the first images whether these are the right lights.",
             rich_help_panel=_RUN,
         ),
     ] = True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import time
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -18,6 +17,7 @@ from mvps.cli.report import after_run as write_after_run
 from mvps.errors import InputError
 from mvps.images import DEFAULT_MAX_PIXELS, RawLayout
 from mvps.images.info import Packing
+from mvps.machine import share_memory
 from mvps.pipeline.near_options import NearOptions
 from mvps.pipeline.options import RunOptions, Schedule, parse_roi, parse_shard
 from mvps.pipeline.plan import Plan, make_plan
@@ -64,7 +64,7 @@ class Words:
     plane: str
     depth: Path | None
     mm_per_px: float | None
-    near_intensities: str
+    near_intensities: str | None
     refine_distance: bool
     response: str | None
     mask: Path | None
@@ -82,6 +82,9 @@ class Words:
     format: str
     albedo: str
     convention: str
+    depth_map: bool
+    flatten: str
+    keep_tilt: bool
     quality: bool
     preview: bool
     workers: int
@@ -102,7 +105,7 @@ class Words:
 
 def execute(words: Words, *, debug: bool) -> int:
     """Plan, run and report; the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    share_memory()
     options = _options(words)
     backend = get_backend(options.device)
     plan = make_plan(words.raw, words.out, _overrides(words), options, _schedule(words))
@@ -118,11 +121,6 @@ def execute(words: Words, *, debug: bool) -> int:
         _announce(plan, backend)
     _show_plan_warnings(plan, words.verbose)
     return _run(plan, backend, words, debug)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """A polite end from outside is an interrupt like any other."""
-    raise KeyboardInterrupt
 
 
 def _run(plan: Plan, backend: Backend, words: Words, debug: bool) -> int:
@@ -189,6 +187,9 @@ def _options(words: Words) -> RunOptions:
         saturation=words.saturation,
         quality=words.quality,
         preview=words.preview,
+        depth_map=words.depth_map,
+        flatten=words.flatten,
+        keep_tilt=words.keep_tilt,
         max_pixels=DEFAULT_MAX_PIXELS if words.max_pixels is None else words.max_pixels,
         near=NearOptions(
             words.near,
@@ -196,7 +197,7 @@ def _options(words: Words) -> RunOptions:
             words.plane,
             "" if words.depth is None else str(words.depth),
             words.mm_per_px,
-            words.near_intensities,
+            words.near_intensities or "",
             words.refine_distance,
         ),
     )

@@ -23,6 +23,10 @@ ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of the length of a normalised 
 
 Array = NDArray[np.float64]
 
+# What the intensities of near lights may be: radiant intensities of the lamps along their axes, or
+# the light that each sends to the middle of the part.
+INTENSITIES = ("lamp", "reference")
+
 
 @dataclass(frozen=True, eq=False)
 class LightRig:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.capture import Stack
+from mvps.capture.near_place import BOARD
 from mvps.errors import InputError
 from mvps.findings import Finding
 from mvps.images import ImageRef, Window
-from mvps.pipeline.near_options import BOARD, NearOptions
+from mvps.pipeline.near_options import NearOptions
 from mvps.pipeline.options import RunOptions
 from mvps.pipeline.source import Strip, StripSource
 from mvps.pipeline.windowed import WindowedRows, bin_mean
 from mvps.stereo import StripOut
-from mvps.stereo.near import NearBackend, near_backend
+from mvps.stereo.near import NearBackend, near_backend, near_noise
 from mvps.stereo.near_problem import NearProblem, NearStrip, check_outside, prepare_near
 from mvps.stereo.near_view import NearView, Plane
 from mvps.stereo.solvers import Solver
@@ -56,6 +57,7 @@ class NearPlan:
             "lamps": [None if part is None else part.tolist() for part in parts],
             "view": self.view.as_dict(),
             "depth": None if state is None else [state.st_size, state.st_mtime_ns],
+            "options": asdict(self.options),
         }
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
@@ -70,9 +72,10 @@ def plan_near(
     InputError
         Near lights are asked for, and something that they need is missing or wrong.
     """
-    near, rig = options.near, stack.lights
-    if near.mode == "off":
+    if options.near.mode == "off":
         return None, ()
+    near, rig = options.near.over(stack), stack.lights
+    options = replace(options, near=near)
     where = rig.source or stack.title
     if rig.positions is None:
         if near.mode != "auto":
@@ -84,7 +87,8 @@ def plan_near(
     if not near.stated:
         text = (
             f"{where}: the lights have positions but are solved as distant ones; state where "
-            "the part is with --distance-mm (and --camera or --mm-per-px), or say --near off"
+            "the part is with --distance-mm (and --camera or --mm-per-px), or in rig.yml (near:), "
+            "or say --near off"
         )
         return None, (Finding("warning", "NEAR-DISTANT", text),)
     mode = near.mode if near.mode != "auto" else "depth" if near.depth else "surface"
@@ -128,6 +132,7 @@ class NearStack:
         readers: Executor | None,
         proceed: Callable[[], None],
     ) -> None:
+        options = replace(options, near=plan.options)
         self.problem = _problem(plan.view, stack, options, source)
         self._plan, self._stack, self._window, self._options = plan, stack, window, options
         self._backend: NearBackend = near_backend(device)
@@ -137,18 +142,34 @@ class NearStack:
             self._find(source, readers, proceed)
         self._row = 0
 
-    def solve(self, strip: Strip, out: StripOut) -> None:
-        """Solve the next strip."""
+    def look_at_noise(self, strips: Iterable[tuple[int, Strip]]) -> None:
+        """Take account of the noise that some strips show, each with its first row."""
+        parts = (self._part(y0, strip) for y0, strip in strips)
+        self.problem = near_noise(self.problem, self._plan.view, parts)
+
+    @property
+    def finds_depth(self) -> bool:
+        """Whether the depth of the part is a result."""
+        return self._surface is not None
+
+    def solve(self, strip: Strip, out: StripOut) -> StripOut:
+        """Solve the next strip; the results, with their depth where it was found."""
         y0, self._row = self._row, self._row + strip.rows
+        part = self._part(y0, strip)
+        self._backend.solve_rows(self.problem, self._plan.view, part, out)
+        if not self.finds_depth or part.depth is None:
+            return out
+        return replace(out, depth=part.depth.astype(np.float32))
+
+    def _part(self, y0: int, strip: Strip) -> NearStrip:
         depth: NDArray[Any] | None = None
         if self._surface is not None:
-            depth = self._surface.rows(y0, self._row).reshape(-1)
+            depth = self._surface.rows(y0, y0 + strip.rows)
         elif self._plan.mode == "depth":
-            rows = depth_rows(self._options, self._window, y0, self._row)
-            depth = rows.reshape(-1)
-            self._check(rows, y0)
-        part = NearStrip(y0, strip.samples, strip.mask, depth)
-        self._backend.solve_rows(self.problem, self._plan.view, part, out)
+            depth = depth_rows(self._options, self._window, y0, y0 + strip.rows)
+            self._check(depth, y0)
+        flat = None if depth is None else depth.reshape(-1)
+        return NearStrip(y0, strip.samples, strip.mask, flat)
 
     def warnings(self) -> tuple[str, ...]:
         """What the surface showed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from mvps.errors import InputError, MvpsError
 from mvps.findings import Finding
 from mvps.images import Window
 from mvps.machine import cores
+from mvps.pipeline.levelling import Maps, maps_of, target_of
 from mvps.pipeline.mapview import AS_SEEN, MapView
 from mvps.pipeline.near import NearPlan, plan_near
-from mvps.pipeline.options import DEFAULT_SCHEDULE, RunOptions, Schedule
+from mvps.pipeline.options import DEFAULT_SCHEDULE, FLATTENED, RunOptions, Schedule
 
 # CPU milliseconds for 20 megapixels on one core, 8-bit and 16-bit grey; only for the estimate.
 _DECODE_MS = {
@@ -40,6 +41,7 @@ _ENCODE_MS = {
     "npy": 135,
 }
 _SOLVE_MS = 60
+_FLATTEN_MS = 1600
 _STACK_MS = 6  # opening, checking and recording, whatever the size
 _MEGAPIXELS = 20.0
 
@@ -54,6 +56,7 @@ class PlannedStack:
     width, height : of the maps, after region of interest and binning
     view : pixel grid and frame of the maps
     near : how lights near the part are solved; None where they are distant
+    target : map of a flat target that is divided out; None without one
     """
 
     stack: Stack
@@ -64,6 +67,7 @@ class PlannedStack:
     height: int
     view: MapView = AS_SEEN
     near: NearPlan | None = None
+    target: Path | None = None
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -139,8 +143,8 @@ def make_plan(
     Raises
     ------
     InputError
-        Nothing is recognised under ``root``, ``out`` would overwrite the capture, or a camera is
-        named where there is none.
+        Nothing is recognised under ``root``, ``out`` would overwrite the capture, a camera is
+        named where there is none, or there is no flat target where one is named.
     """
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "no such folder"
@@ -155,21 +159,42 @@ def make_plan(
         raise InputError("--camera-name", "no stack has a camera", "add --camera FILE")
     wanted = [stack for stack in found.stacks if schedule.takes(stack.name)]
     faults = tuple(fault for fault in found.faults if schedule.takes(fault.stack))
+    targets = _targets(options)
+    one = partial(_plan_stack, out=out, options=options, targets=targets)
     with ThreadPoolExecutor() as pool:
-        planned = tuple(pool.map(partial(_plan_stack, out=out, options=options), wanted))
+        planned = tuple(pool.map(one, wanted))
     faults += tuple(p for p in planned if isinstance(p, Fault))
     stacks = tuple(p for p in planned if isinstance(p, PlannedStack))
     return Plan(root, out, options, schedule, stacks, faults, found.ignored)
 
 
-def _plan_stack(stack: Stack, out: Path, options: RunOptions) -> PlannedStack | Fault:
+def _targets(options: RunOptions) -> Maps:
+    """Maps of a flat target, where the options name one."""
+    named = options.flat_target
+    if named is None:
+        return []
+    if not named.exists():
+        remedy = f"say {', '.join(FLATTENED)}, or name a flat target's map"
+        raise InputError("--flatten", f"{options.flatten!r} does not exist", remedy)
+    return maps_of(named)
+
+
+def _plan_stack(
+    stack: Stack, out: Path, options: RunOptions, targets: Maps
+) -> PlannedStack | Fault:
     folder = out / stack.name
     parents = {ref.path.parent for ref in stack.images}
     if {folder.resolve(), out.resolve()} & {parent.resolve() for parent in parents}:
         fault = InputError(folder, "holds the photographs", "write the maps to another folder")
         return Fault(stack.name, str(fault))
     try:
-        return _planned(stack, folder, options)
+        planned = _planned(stack, folder, options)
+        if options.flat_target is None:
+            return planned
+        target = target_of(options.flat_target, targets, stack.name)
+        if target.resolve().parent == folder.resolve():
+            raise InputError(folder, "holds the flat target", "write the maps to another folder")
+        return replace(planned, target=target)
     except MvpsError as error:
         return Fault(stack.name, str(error))
 
@@ -199,7 +224,8 @@ def _stack_ms(planned: PlannedStack, options: RunOptions) -> float:
         decode *= 2  # once for the surface, once for the maps
     raw = planned.raw_pixels / 1e6 / _MEGAPIXELS
     maps = planned.width * planned.height / 1e6 / _MEGAPIXELS
-    return _STACK_MS + decode * raw + (_SOLVE_MS + _ENCODE_MS[options.encoding]) * maps
+    solve = _SOLVE_MS + (_FLATTEN_MS if options.flatten else 0)
+    return _STACK_MS + decode * raw + (solve + _ENCODE_MS[options.encoding]) * maps
 
 
 def _describe(planned: PlannedStack) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from mvps.stereo.noise import Noise
 PLANES = (
     "residual RMS in albedo units",
     "lights used, negative where the solver fell back",
-    "condition number of the weighted light directions",
+    "condition number of the weighted light directions (near lights: vectors)",
     "predicted standard deviation of the normal in degrees, from noise alone",
     "lights with a saturated sample",
     "lights in shadow, at most a tenth of the albedo",
@@ -64,7 +64,6 @@ class QualityMaps:
         )
         factor = -(-max(width, height) // PREVIEW_LIMIT)
         self._sums = BlockSums(width, height, 2, factor) if picture else None
-        self._seen = False
 
     def write(self, out: StripOut, rows: int) -> None:
         """Append ``rows`` solved rows."""
@@ -72,18 +71,16 @@ class QualityMaps:
         used = out.used.astype(np.float32)
         if out.fallback is not None:
             used[out.fallback > 0] *= -1
-        none = np.zeros(used.shape, np.float32)  # near lights: neither covariance nor counts
-        more = (out.condition, out.deviation, out.saturated, out.shadowed)
-        planes = [out.residual, used, *(none if plane is None else plane for plane in more)]
+        counted = (out.condition, out.deviation, out.saturated, out.shadowed)
+        planes = [out.residual, used, *counted]
         self.writer.write_rows(np.stack(planes, axis=-1, dtype=np.float32).reshape(*shape, -1))
-        if self._sums is not None and out.deviation is not None:
-            self._seen = True
+        if self._sums is not None:
             pair = np.stack([out.deviation, out.deviation > 0], axis=-1, dtype=np.float32)
             self._sums.add_rows(pair.reshape(*shape, 2))
 
     def draw(self) -> Path | None:
-        """Write the picture under its temporary name; its final one, None without deviations."""
-        if self.picture is None or self._sums is None or not self._seen:
+        """Write the picture under its temporary name; its final one, None where none is wanted."""
+        if self.picture is None or self._sums is None:
             return None
         total, count = self._sums.sums[..., 0], self._sums.sums[..., 1]
         picture = deviation_picture(

@@ -137,6 +137,7 @@ def write_record(
     solver: dict[str, Any],
     device: dict[str, Any],
     outputs: dict[str, Any],
+    flatten: dict[str, Any] | None,
     warnings: tuple[str, ...],
     timings: dict[str, float],
 ) -> None:
@@ -169,6 +170,7 @@ def write_record(
         "options": plan.options.as_dict(),
         "solver": solver,
         "outputs": outputs,
+        "flatten": flatten,
         "figures": figures.as_dict(),
         "warnings": list(warnings),
         "device": device,

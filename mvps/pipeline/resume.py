@@ -66,8 +66,14 @@ def fingerprint(planned: PlannedStack, options: RunOptions) -> str:
         "raw": None if stack.raw is None else asdict(stack.raw),
         "camera": planned.view.digest(),
         "near": None if planned.near is None else planned.near.digest(stack),
+        "target": None if planned.target is None else _state(planned.target),
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+
+
+def _state(path: Path) -> list[Any]:
+    state = path.stat()
+    return [str(path.resolve()), state.st_size, state.st_mtime_ns]
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.plan import PlannedStack
-from mvps.pipeline.source import StripSource
+from mvps.pipeline.source import Strip, StripSource
 from mvps.stereo import Problem, prepare
 from mvps.stereo.auto import FEWEST_JUDGED, Choice, choose, glance
 from mvps.stereo.noise_measured import measure_noise, runs_of
@@ -68,12 +69,18 @@ def with_noise(
     """
     samples, masks = [], []
     with StripSource(planned.stack, planned.window, options, readers) as source:
-        for strip in source.strips(_starts(planned.height)):
+        for _, strip in noise_strips(source, planned.height):
             for run in runs_of(strip.samples.shape[1]):
                 samples.append(np.array(strip.samples[:, run]))
                 masks.append(None if strip.mask is None else np.array(strip.mask[run]))
     inside = None if masks[0] is None else np.concatenate([m for m in masks if m is not None])
     return replace(problem, noise=measure_noise(problem, np.concatenate(samples, axis=1), inside))
+
+
+def noise_strips(source: StripSource, height: int) -> Iterator[tuple[int, Strip]]:
+    """The two strips that show the noise, each with its first row."""
+    starts = _starts(height)
+    yield from zip(starts, source.strips(starts), strict=True)
 
 
 def _starts(height: int) -> list[int]:

@@ -17,6 +17,7 @@ from mvps.images.maps import open_normals_writer, open_plane_writer
 from mvps.images.preview import PreviewAccumulator, write_png
 from mvps.pipeline.options import RunOptions
 from mvps.pipeline.quality_maps import QualityMaps
+from mvps.pipeline.unbent import BendUnbent, TargetUnbent, Unbent
 from mvps.stereo import Problem, StripOut
 
 PICTURES = ("preview.png", "quality.png")
@@ -33,6 +34,13 @@ class MapSink:
     white : value of a full-scale sample, for the scale of a uint16 albedo
     options : which maps, and how each is stored
     statement : what every map says of its frame and its pixels
+    target : map of a flat target, where the options ask for one
+    title : names the stack in messages
+    depth : whether results come with a depth
+
+    Attributes
+    ----------
+    unbent : takes the bend off the normals; None where that is not asked for
     """
 
     def __init__(
@@ -44,6 +52,9 @@ class MapSink:
         options: RunOptions,
         *,
         statement: dict[str, Any] | None = None,
+        target: Path | None = None,
+        title: str = "",
+        depth: bool = False,
     ) -> None:
         width, height = size
         self._statement = statement or {}
@@ -51,19 +62,35 @@ class MapSink:
         self._width = width
         self._albedo_scale: float | None = None
         self._writers: dict[Path, Any] = {}
+        self.unbent: Unbent | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(folder, f"cannot be made ({error.strerror})") from None
         try:
+            self.unbent = self._level(size, options, target, title)
             self._open(width, height, problem, white, options)
+            self._depth = self._open_depth(size) if depth and options.depth_map else None
         except BaseException:
             self.abort()
             raise
 
+    def _level(
+        self, size: tuple[int, int], options: RunOptions, target: Path | None, title: str
+    ) -> Unbent | None:
+        write, degree = self._write_normals, options.bend_degree
+        if degree is not None:
+            keep = options.keep_tilt
+            return BendUnbent(self.folder, size, degree, keep_tilt=keep, where=title, write=write)
+        if target is None:
+            return None
+        said, limit = self._statement, options.max_pixels
+        return TargetUnbent(target, size, said, limit, where=title, write=write)
+
     def _open(
         self, width: int, height: int, problem: Problem, white: float, options: RunOptions
     ) -> None:
+        flattened = {} if self.unbent is None else {"flattened": _how(options)}
         normals = self.folder / f"normals{NORMAL_ENCODINGS[options.encoding].suffix}"
         self._normals = self._writers[normals] = open_normals_writer(
             temporary_name(normals),
@@ -72,7 +99,7 @@ class MapSink:
             height,
             convention=options.convention,
             description=self._describe(
-                "surface normals, n = v / max * 2 - 1, invalid pixels 0 0 0"
+                "surface normals, n = v / max * 2 - 1, invalid pixels 0 0 0", **flattened
             ),
         )
         self._albedo = None
@@ -92,6 +119,10 @@ class MapSink:
             )
             self._writers[self._quality.path] = self._quality.writer
         self._preview = PreviewAccumulator(width, height) if options.preview else None
+
+    def _open_depth(self, size: tuple[int, int]) -> Any:
+        said = self._describe("depth along the optical axis in mm, NaN where there is no normal")
+        return self._plane(self.folder / "depth.tif", (*size, 1), np.float32, said)
 
     def _describe(self, content: str, **more: Any) -> str:
         said = {"mvps": mvps.__version__, "content": content, **self._statement, **more}
@@ -114,13 +145,22 @@ class MapSink:
         """Append ``rows`` solved rows to every map."""
         shape = (rows, self._width)
         normals, valid = out.normals.reshape(*shape, 3), out.valid.reshape(shape)
+        if self.unbent is None:
+            self._write_normals(normals, valid)
+        else:
+            self.unbent.add_rows(normals, valid.view(np.bool_))
+        if self._albedo is not None:
+            self._albedo.write_rows(self._encode_albedo(out.albedo).reshape(*shape, -1))
+        if self._depth is not None:
+            depth = np.where(out.valid, out.depth, np.float32(np.nan))
+            self._depth.write_rows(depth.reshape(*shape, 1))
+        if self._quality is not None:
+            self._quality.write(out, rows)
+
+    def _write_normals(self, normals: NDArray[np.float32], valid: NDArray[Any]) -> None:
         self._normals.write_rows(normals, valid)
         if self._preview is not None:
             self._preview.add_rows(normals, valid)
-        if self._albedo is not None:
-            self._albedo.write_rows(self._encode_albedo(out.albedo).reshape(*shape, -1))
-        if self._quality is not None:
-            self._quality.write(out, rows)
 
     def _encode_albedo(self, albedo: NDArray[np.float32]) -> NDArray[Any]:
         if self._albedo_scale is None:
@@ -132,6 +172,8 @@ class MapSink:
     def commit(self) -> dict[str, int]:
         """Finish every map, give it its final name, drop maps of an earlier run; bytes by name."""
         preview = self.folder / "preview.png"
+        if self.unbent is not None:
+            self.unbent.finish()
         for writer in self._writers.values():
             writer.finish()
         finals = list(self._writers)
@@ -147,7 +189,7 @@ class MapSink:
             temporary_name(final).replace(final)
         stale = {f"normals{encoding.suffix}" for encoding in NORMAL_ENCODINGS.values()}
         # error.png compared the maps of that run.
-        for name in stale | {"albedo.tif", "quality.tif", *PICTURES, "error.png"}:
+        for name in stale | {"albedo.tif", "quality.tif", "depth.tif", *PICTURES, "error.png"}:
             if ran_before and self.folder / name not in finals:
                 (self.folder / name).unlink(missing_ok=True)
         self._writers = {}
@@ -158,8 +200,15 @@ class MapSink:
         for writer in self._writers.values():
             writer.abort()
         self._writers = {}
+        if self.unbent is not None:
+            self.unbent.abort()
         for name in PICTURES:
             temporary_name(self.folder / name).unlink(missing_ok=True)
+
+
+def _how(options: RunOptions) -> int | str:
+    """What a map says of the bend that was taken off it."""
+    return "reference" if options.bend_degree is None else options.bend_degree
 
 
 def _albedo_bound(problem: Problem, white: float) -> float:

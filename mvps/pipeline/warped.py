@@ -13,6 +13,7 @@ from mvps.calib.row_warp import Layer, OutputStrip, RowWarp
 from mvps.calib.warp import undistortion
 from mvps.pipeline.mapview import MapView
 from mvps.pipeline.sink import MapSink
+from mvps.pipeline.unbent import Unbent
 from mvps.stereo import StripOut
 
 # How each result is resampled: counts of lights and flags are not averaged.
@@ -26,6 +27,7 @@ _KINDS = {
     "deviation": "linear",
     "saturated": "nearest",
     "shadowed": "nearest",
+    "depth": "linear",
 }
 
 
@@ -55,6 +57,11 @@ class WarpedSink:
     def albedo_scale(self) -> float:
         """Albedo of one step of ``albedo.tif``; 1 for float32."""
         return self._sink.albedo_scale
+
+    @property
+    def unbent(self) -> Unbent | None:
+        """What takes the bend off the normals, where that is asked for."""
+        return self._sink.unbent
 
     def write(self, out: StripOut, rows: int) -> None:
         """Take ``rows`` solved rows and write the rows of the maps that are complete by then."""

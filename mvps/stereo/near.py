@@ -5,8 +5,9 @@ One pass, on any device; :mod:`mvps.surface.near` repeats it with the depth of i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from mvps.errors import InputError
 from mvps.machine import cores
 from mvps.stereo.near_problem import NearProblem, NearStrip, check_outside, prepare_near
-from mvps.stereo.near_reference import solve_points
+from mvps.stereo.near_reference import estimate_points, solve_points
 from mvps.stereo.near_view import NearView
+from mvps.stereo.quality import Spread
 from mvps.stereo.solution import Solution, StripOut
 from mvps.stereo.solve import WHITES, get_backend
 from mvps.stereo.solvers import Solver
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mvps.lights import LightRig
 
 ROWS = 32  # of a block that one thread solves at a time
+LOOKED_AT = 5  # such blocks, from top to bottom, show the noise
 
 Array = NDArray[Any]
 Depth = Callable[[int, int], Array]  # rows y0 to y1 of the depth, mm
@@ -61,13 +64,46 @@ class ReferenceNear:
         self, problem: NearProblem, view: NearView, strip: NearStrip, out: StripOut
     ) -> None:
         """Solve whole rows."""
-        y1 = strip.y0 + strip.samples.shape[1] // view.size[0]
-        lateral = view.lateral(strip.y0, y1).reshape(-1, 2)
-        z = view.plane_depth(lateral) if strip.depth is None else strip.depth.astype(np.float64)
-        if view.perspective:
-            z = np.where(z > 0, z, np.nan)  # behind the camera there is nothing to see
-        points = view.points(lateral, z)
+        points = points_of(view, strip)
         solve_points(problem, strip.samples, points, out, mask=strip.mask, dtype=self._dtype)
+
+
+def points_of(view: NearView, strip: NearStrip) -> Array:
+    """(N, 3) mm: where the pixels of whole rows lie; NaN where nothing is seen."""
+    y1 = strip.y0 + strip.samples.shape[1] // view.size[0]
+    lateral = view.lateral(strip.y0, y1).reshape(-1, 2)
+    z = view.plane_depth(lateral) if strip.depth is None else strip.depth.astype(np.float64)
+    if view.perspective:
+        z = np.where(z > 0, z, np.nan)  # behind the camera there is nothing to see
+    return view.points(lateral, z)
+
+
+def near_noise(problem: NearProblem, view: NearView, strips: Iterable[NearStrip]) -> NearProblem:
+    """The problem with the noise that some strips show; see :func:`measure_noise`.
+
+    Parameters
+    ----------
+    strips : their samples may be overwritten once the next strip is asked for
+    """
+    from mvps.stereo.noise_measured import measure_noise, runs_of
+
+    samples, masks, points = [], [], []
+    for strip in strips:
+        where = points_of(view, strip)
+        for part in runs_of(strip.samples.shape[1]):
+            samples.append(np.array(strip.samples[:, part]))
+            points.append(where[part])
+            inside = np.isfinite(where[part]).all(axis=1)
+            masks.append(inside if strip.mask is None else inside & (strip.mask[part] != 0))
+    whole, where = np.concatenate(samples, axis=1), np.concatenate(points)
+
+    def solved(looked: Array) -> tuple[Array, Spread]:
+        found = estimate_points(problem, whole[:, looked], where[looked])
+        with np.errstate(all="ignore"):
+            return found.valid, found.spread()
+
+    noise = measure_noise(problem.distant, whole, np.concatenate(masks), solved)
+    return replace(problem, distant=replace(problem.distant, noise=noise))
 
 
 def near_backend(device: str = "auto") -> NearBackend:
@@ -189,27 +225,37 @@ def run(
     *,
     mask: Array | None = None,
     depth: Depth | None = None,
+    residual: bool = False,
     quality: bool = False,
     threads: int | None = None,
 ) -> Solution:
-    """Solve a whole image, one block of rows a thread."""
+    """Solve a whole image, one block of rows a thread; the residual is a part of the quality."""
     if threads is not None and threads < 1:
         raise InputError("threads", f"{threads} of them", "give 1 or more")
     width, height = view.size
     samples = np.ascontiguousarray(images).reshape(len(images), -1, *images.shape[3:])
     inside = None if mask is None else np.ascontiguousarray(mask != 0).reshape(-1)
-    out = StripOut.empty(width * height, problem.distant, quality=quality)
+    room, figures = width * height, residual or quality
+    out = StripOut.empty(room, problem.distant, quality=figures, examined=quality)
 
-    def work(y0: int) -> None:
+    def strip(y0: int) -> NearStrip:
         y1 = min(y0 + ROWS, height)
         part = slice(y0 * width, y1 * width)
-        strip = NearStrip(
+        return NearStrip(
             y0,
             samples[:, part],
             None if inside is None else inside[part],
             None if depth is None else np.asarray(depth(y0, y1)).reshape(-1),
         )
-        backend.solve_rows(problem, view, strip, out.part(part.start, part.stop))
+
+    if quality:
+        spread_out = np.linspace(0, max(0, height - ROWS), min(LOOKED_AT, height)).astype(int)
+        problem = near_noise(problem, view, map(strip, dict.fromkeys(spread_out.tolist())))
+
+    def work(y0: int) -> None:
+        rows = strip(y0)
+        start = y0 * width
+        backend.solve_rows(problem, view, rows, out.part(start, start + rows.samples.shape[1]))
 
     with ThreadPoolExecutor(threads or cores()) as pool:
         list(pool.map(work, range(0, height, ROWS)))

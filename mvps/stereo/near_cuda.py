@@ -11,14 +11,16 @@ import numpy as np
 
 from mvps.stereo.cuda import BLOCK, CudaBackend, Launch, kernel_sources
 from mvps.stereo.devices import load_cupy, working_on
-from mvps.stereo.near_kernel import Rows
+from mvps.stereo.near_kernel import Rows, count_colours
 from mvps.stereo.near_problem import NearProblem, NearStrip
 from mvps.stereo.near_view import NearView
 from mvps.stereo.problem import DTYPES
-from mvps.stereo.solution import StripOut, check_strip, plane_stride
+from mvps.stereo.solution import StripOut, check_strip, needs_examination, plane_stride
 
 SOURCE = "near.cu"
-KERNELS = tuple(f"near_{kind}" for kind in DTYPES.values())
+KERNELS = tuple(
+    f"near_{kind}{examined}" for kind in DTYPES.values() for examined in ("", "_examined")
+)
 
 
 class CudaNear:
@@ -54,6 +56,7 @@ class CudaNear:
             _kernel(plan.kernel)(plan.grid, plan.block, plan.args)
             for name, host in wanted.items():
                 results[name].get(out=host)
+        count_colours(problem, strip.samples, out)
 
 
 def plan_launch(
@@ -91,8 +94,14 @@ def plan_launch(
         out.residual,
         out.used,
         out.fallback,
+        out.condition,
+        out.deviation,
+        out.saturated,
+        out.shadowed,
+        rows.model,
     )
-    return Launch(f"near_{rows.kernel}", (-(-count // BLOCK),), (BLOCK,), args)
+    name = f"near_{rows.kernel}" + ("_examined" if needs_examination(out) else "")
+    return Launch(name, (-(-count // BLOCK),), (BLOCK,), args)
 
 
 @cache

@@ -19,7 +19,7 @@ from mvps.stereo.near_reference import values
 from mvps.stereo.near_view import NearView
 from mvps.stereo.problem import DTYPES
 from mvps.stereo.reference import ABSURD
-from mvps.stereo.solution import StripOut, check_strip, plane_stride
+from mvps.stereo.solution import StripOut, check_strip, needs_examination, plane_stride
 from mvps.stereo.solvers import SHADOW
 
 # NearSight and NearLimits of kernels/near.cuh: by value on a GPU, by address on a CPU.
@@ -46,6 +46,7 @@ class Rows:
     samples : (K, N) uint8, uint16 or float32
     lateral : (2, N) float32 mm at the reference depth, or None where they are affine in the pixel
     depth : (N,) float32 mm beyond the reference depth, or None for the assumed plane
+    model : one element of ``MODEL``, for the planes of the quality
     """
 
     samples: Array
@@ -55,6 +56,7 @@ class Rows:
     y0: int
     lateral: Array | None
     depth: Array | None
+    model: NDArray[np.void]
 
     @classmethod
     def of(cls, problem: NearProblem, view: NearView, strip: NearStrip) -> Rows:
@@ -78,9 +80,10 @@ class Rows:
         if view.affine() is None:
             exact = view.lateral(y0, y0 + count // width).reshape(-1, 2)
             lateral = _relative(problem, view, exact).T.astype(np.float32, order="C")
-        low, high = problem.distant.low, problem.distant.high
+        low, high, model = problem.distant.low, problem.distant.high, problem.distant.quality_model
         if problem.distant.channels > 1:
             samples, low, high = _grey(problem, samples), UNUSABLE / 2, math.inf
+            model["saturated"], model["marked"] = math.inf, UNUSABLE / 2
         limits = np.array((low, high, SHADOW if problem.gated else 0.0), LIMITS)
         return cls(
             samples,
@@ -90,6 +93,7 @@ class Rows:
             y0,
             lateral,
             None if beyond is None else beyond.astype(np.float32),
+            model,
         )
 
     @property
@@ -143,7 +147,27 @@ class CpuNear:
             rows.width,
             rows.y0,
             *map(_address, (*arrays, out.residual, out.used, out.fallback)),
+            *map(_address, (out.condition, out.deviation, out.saturated, out.shadowed)),
+            rows.model.ctypes.data if needs_examination(out) else None,
         )
+        count_colours(problem, strip.samples, out)
+
+
+def count_colours(problem: NearProblem, samples: Array, out: StripOut) -> None:
+    """Add to the counts of the quality what the grey values of colours no longer tell.
+
+    Parameters
+    ----------
+    samples : (K, N) or (K, N, 3), raw
+    out : solved; its counts are those of grey values
+    """
+    if problem.distant.channels == 1 or not needs_examination(out):
+        return
+    top, seen = samples.max(axis=2), out.valid > 0
+    bright = ~(top < problem.distant.saturated)
+    dark = (top <= problem.distant.low) & (top > problem.distant.marked)
+    out.saturated[...] = np.where(seen, bright.sum(axis=0), 0)
+    out.shadowed[...] += np.where(seen, dark.sum(axis=0), 0).astype(np.uint8)
 
 
 def _sight(problem: NearProblem, view: NearView) -> NDArray[np.void]:

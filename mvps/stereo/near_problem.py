@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mvps.errors import InputError
+from mvps.lights.rig import INTENSITIES
 from mvps.stereo.near_view import NearView
 from mvps.stereo.problem import MAX_LIGHTS, Problem, prepare
 from mvps.stereo.solvers import LEAST_SQUARES, Solver
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mvps.lights import LightRig
 
 NEAR_SOLVERS = ("ls", "gated")
-INTENSITIES = ("lamp", "reference")
 LARGEST_MU = 100.0
 
 # NearTable of kernels/near.cuh: passed by value on a GPU, by address on a CPU.
@@ -48,7 +48,7 @@ class NearProblem:
     axes : (K, 3) unit, or None where every lamp shines evenly
     mu : (K,) exponents, zero where a lamp shines evenly
     strength : (K,) mm^2; lamp k has the effect strength (-l.axis)^mu / d^2 on a point
-    reference : (3,) mm, the point at which lamps have the mean effect 1, weighted by intensity
+    reference : (3,) mm, the point at which lamps have the mean effect 1
     """
 
     distant: Problem
@@ -160,7 +160,12 @@ def prepare_near(
         seen, channels=channels, dtype=dtype, white=white, grey=grey, low=low, high=high,
         solver=solver,
     )  # fmt: skip
-    return NearProblem(distant, lights.positions, axes, mu, strength, reference)
+    # Samples are compared as they are, not over their intensity, which would raise the noise of
+    # weak lamps: intensities go into the light vectors instead, as Phi of Queau does.
+    share = 1 / distant.gain.sum(axis=1)
+    share /= share.mean()
+    distant = replace(distant, gain=distant.gain * share[:, None])
+    return NearProblem(distant, lights.positions, axes, mu, strength * share, reference)
 
 
 def check_outside(

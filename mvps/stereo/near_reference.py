@@ -7,12 +7,14 @@ With s_k = strength_k (-l_k.axis_k)^mu_k / d_k^2 l_k at the point of a pixel (Qu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mvps.stereo.near_problem import NearProblem
+from mvps.stereo.quality import FARTHEST_OFF, Spread, angle_of, spread
 from mvps.stereo.reference import ABSURD, CEILING, SMALLEST_PIVOT
 from mvps.stereo.robust_reference import TRUSTED_PIVOT
 from mvps.stereo.solution import StripOut, check_strip
@@ -62,9 +64,37 @@ def solve_points(
         _solve(problem, samples[:, tile], points[tile].astype(dtype), inside, part)
 
 
-def _solve(
-    problem: NearProblem, samples: Array, points: Array, mask: Array | None, out: StripOut
-) -> None:
+@dataclass(frozen=True)
+class NearEstimate:
+    """What solving N pixels makes of them.
+
+    Attributes
+    ----------
+    raw, v : (K, N, C) samples, NaN where missing, and (K, N) values
+    rows : (K, N, 3), s
+    weights : (K, N), 1 where a sample counts
+    albedo, normals : (N,), |g|, and (N, 3)
+    valid, fallback : (N,), the mask left out of account
+    """
+
+    raw: Array
+    v: Array
+    rows: Array
+    weights: Array
+    albedo: Array
+    normals: Array
+    valid: Array
+    fallback: Array
+
+    def spread(self) -> Spread:
+        """What the lamps say of the noise."""
+        v, albedo = self.v[:, :, None], self.albedo[:, None]
+        shading = np.einsum("knc,nc->kn", self.rows, self.normals)
+        return spread(v, shading, albedo, self.weights)
+
+
+def estimate_points(problem: NearProblem, samples: Array, points: Array) -> NearEstimate:
+    """Solve samples (K, N[, 3]) of points (N, 3) mm, in the precision of the points."""
     with np.errstate(all="ignore"):  # a pixel that overflows or divides by zero is found by its |g|
         raw = samples.astype(points.dtype).reshape(*samples.shape[:2], -1)  # (K, N, C)
         if samples.dtype.kind == "f":
@@ -77,19 +107,48 @@ def _solve(
         weights, g, determined, fallback = _fit(problem, rows, v, weights.astype(v.dtype))
         norm = np.sqrt(np.square(g).sum(axis=1))
         valid = (norm > problem.distant.floor) & (norm < CEILING) & determined
-        if mask is not None:
-            valid &= mask != 0
-        if out.residual is not None:
-            square = np.square(v - np.einsum("knc,nc->kn", rows, g))
-            mean = (square * weights).sum(axis=0) / weights.sum(axis=0)
-            out.residual[...] = np.where(valid, np.sqrt(mean), 0)
-        out.normals[...] = np.where(valid[:, None], g / norm[:, None], 0)
+        return NearEstimate(raw, v, rows, weights, norm, g / norm[:, None], valid, fallback)
+
+
+def _solve(
+    problem: NearProblem, samples: Array, points: Array, mask: Array | None, out: StripOut
+) -> None:
+    found = estimate_points(problem, samples, points)
+    valid, weights = found.valid, found.weights
+    if mask is not None:
+        valid = valid & (mask != 0)
+    out.normals[...] = np.where(valid[:, None], found.normals, 0)
     out.valid[...] = valid
-    out.albedo[...] = np.where(valid, norm, 0)
+    out.albedo[...] = np.where(valid, found.albedo, 0)
+    with np.errstate(all="ignore"):
+        if out.residual is not None:
+            seen = found.spread()
+            out.residual[...] = np.where(valid, np.sqrt(seen.mean_square), 0)
+        if out.deviation is not None:
+            _examine(problem, found, seen, valid, out)
     if out.used is not None:
         out.used[...] = np.where(valid, weights.sum(axis=0), 0)
     if out.fallback is not None:
-        out.fallback[...] = valid & fallback
+        out.fallback[...] = valid & found.fallback
+
+
+def _examine(
+    problem: NearProblem, found: NearEstimate, seen: Spread, valid: Array, out: StripOut
+) -> None:
+    """The planes of the quality, as :mod:`mvps.stereo.quality` defines them, with s_k for l_k."""
+    weighted = found.rows * found.weights[:, :, None]
+    system = np.einsum("kni,knj->nij", weighted, found.rows)
+    normals = np.where(valid[:, None], found.normals, 0)
+    turned = angle_of(problem.distant, seen, (system, system), normals, found.albedo[:, None])
+    top, limits = found.raw.max(axis=2), problem.distant
+    darkest = SHADOW * np.sqrt(np.square(found.rows).sum(axis=2)) * found.albedo
+    dark = ~(found.v > darkest) | ~(top > limits.low)
+    dark &= (top > limits.marked) & (top < limits.high)
+    counts = ~(top < limits.saturated), dark
+    out.condition[...] = np.where(valid, turned[0], 0)
+    out.deviation[...] = np.where(valid, np.minimum(turned[1], FARTHEST_OFF), 0)
+    out.saturated[...] = np.where(valid, counts[0].sum(axis=0), 0)
+    out.shadowed[...] = np.where(valid, counts[1].sum(axis=0), 0)
 
 
 def values(problem: NearProblem, raw: Array) -> Array:

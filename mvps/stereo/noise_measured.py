@@ -6,6 +6,8 @@ along the rows, after Immerkaer (1996), which take fine texture for noise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from mvps.stereo.auto import LOOKED_AT
 from mvps.stereo.noise import Noise
 from mvps.stereo.problem import Problem
-from mvps.stereo.quality import spread
+from mvps.stereo.quality import Spread, spread
 from mvps.stereo.reference import estimate, raw_values
 
 BINS = 8  # of brightness
@@ -24,21 +26,26 @@ RUN, RUNS = 1 << 12, 32  # pixels side by side, and how many such runs, that sho
 DIFFERENCE = (1.0, -4.0, 6.0, -4.0, 1.0)  # nothing of a cubic is left
 
 Array = NDArray[Any]
+# Indices (n,) of pixels to whether each has a normal (n,), and what its lights say of the noise.
+Solved = Callable[[Array], tuple[Array, Spread]]
 
 
-def measure_noise(problem: Problem, samples: Array, mask: Array | None) -> Noise:
+def measure_noise(
+    problem: Problem, samples: Array, mask: Array | None, solved: Solved | None = None
+) -> Noise:
     """Noise of values from samples (K, N[, 3]) that follow each other as in the image.
 
     Within each of eight classes of brightness the variance is that whose median a chi-squared
     distribution gives (so that outliers do not count), and a line with no negative part is laid
-    through the classes. It is never below that of rounding to whole samples.
+    through the classes. It is never below that of rounding to whole samples. ``solved`` takes the
+    place of the problem's own solver.
     """
     inside = np.arange(samples.shape[1]) if mask is None else np.flatnonzero(mask)
     looked = inside[:: max(1, -(-len(inside) // LOOKED_AT))]
     least = _rounding(problem, samples.dtype)
     found = None
     if len(looked) >= FEWEST:
-        found = _from_residuals(problem, samples[:, looked], least)
+        found = _from_residuals(*(solved or partial(_solved, problem, samples))(looked), least)
     if found is None:
         found = _from_neighbours(problem, samples, looked, least)
     return found or Noise(least, 0.0, "quantisation")
@@ -59,13 +66,16 @@ def _rounding(problem: Problem, dtype: np.dtype[Any]) -> float:
     return float(total) / 12
 
 
-def _from_residuals(problem: Problem, samples: Array, least: float) -> Noise | None:
-    found = estimate(problem, samples)
+def _solved(problem: Problem, samples: Array, looked: Array) -> tuple[Array, Spread]:
+    found = estimate(problem, samples[:, looked])
     with np.errstate(all="ignore"):
         shading = problem.directions @ found.normals.T
         judged = found.fit.parts[1].astype(np.float64)
-        seen = spread(found.v, shading, found.albedo, judged)
-    free = found.valid & (seen.freedom > LEAST_FREEDOM)
+        return found.valid, spread(found.v, shading, found.albedo, judged)
+
+
+def _from_residuals(valid: Array, seen: Spread, least: float) -> Noise | None:
+    free = valid & (seen.freedom > LEAST_FREEDOM)
     if np.count_nonzero(free) < FEWEST:
         return None
     freedom = seen.freedom[free]

@@ -67,30 +67,43 @@ def spread(v: Array, shading: Array, albedo: Array, weights: Array) -> Spread:
 def deviation(
     problem: Problem, v: Array, fit: Fit, normals: Array, albedo: Array
 ) -> tuple[Array, Array]:
-    """Condition of W^(1/2) L and the standard deviation of the normal in degrees, each (N,).
-
-    The covariance of g is S = s^2 A^-1 (L'W^2 L) A^-1 with A = L'WL; an angle is its part across
-    the normal over the albedo, of which this is the root mean square: sqrt((tr S - n'Sn) / rho^2).
-    """
+    """Condition of W^(1/2) L and the standard deviation of the normal in degrees, each (N,)."""
     L = problem.directions.astype(v.dtype)
     weights, judged, slopes = (part.astype(v.dtype) for part in fit.parts)
     products = (L[:, :, None] * L[:, None, :]).reshape(-1, 9)
     once = (weights.T @ products).reshape(-1, 3, 3)
     twice = (np.square(weights).T @ products).reshape(-1, 3, 3)
+    seen = spread(v, L @ normals.T, albedo, judged)
+    correction = np.maximum(slopes.sum(axis=0) / judged.sum(axis=0), LEAST_SLOPE)
+    condition, angle = angle_of(problem, seen, (once, twice), normals, albedo)
+    return condition, np.minimum(angle / correction, FARTHEST_OFF)
+
+
+def angle_of(
+    problem: Problem, seen: Spread, system: tuple[Array, Array], normals: Array, albedo: Array
+) -> tuple[Array, Array]:
+    """Condition and standard deviation in degrees, each (N,), of weighted lights.
+
+    The covariance of g is S = s^2 A^-1 (L'W^2 L) A^-1 with A = L'WL; an angle is its part across
+    the normal over the albedo, of which this is the root mean square: sqrt((tr S - n'Sn) / rho^2).
+
+    Parameters
+    ----------
+    system : L'WL and L'W^2 L, each (N, 3, 3)
+    normals, albedo : (N, 3) and (N, A)
+    """
+    once, twice = system
     sound = np.isfinite(once).all(axis=(1, 2)) & (np.abs(np.linalg.det(once)) > 0)
-    once[~sound] = np.eye(3)  # such a pixel is invalid anyway
+    once = np.where(sound[:, None, None], once, np.eye(3))  # such a pixel is invalid anyway
     inverse = np.linalg.inv(once)
     middle = inverse @ twice @ inverse
     across = np.trace(middle, axis1=1, axis2=2) - np.einsum(
         "ni,nij,nj->n", normals, middle, normals
     )
-    seen = spread(v, L @ normals.T, albedo, judged)
     prior = problem.noise.read + problem.noise.shot * seen.value
     variance = (PRIOR * prior + seen.squares) / (PRIOR + seen.freedom)
     variance *= np.maximum(across, 0) / np.square(albedo).sum(axis=1)
-    correction = np.maximum(slopes.sum(axis=0) / judged.sum(axis=0), LEAST_SLOPE)
-    angle = np.minimum(np.degrees(np.sqrt(variance) / correction), FARTHEST_OFF)
-    return np.sqrt(np.linalg.cond(once)), angle
+    return np.sqrt(np.linalg.cond(once)), np.degrees(np.sqrt(variance))
 
 
 def extremes(problem: Problem, raw: Array, v: Array, albedo: Array) -> tuple[Array, Array]:

@@ -83,7 +83,7 @@ def check_distance(
     squares = []
     for offset in (-step, 0.0, step):
         rows = partial(_rows, surface.depth + offset)
-        found = run(backend, problem, grid, samples, mask=mask, depth=rows, quality=True)
+        found = run(backend, problem, grid, samples, mask=mask, depth=rows, residual=True)
         share = np.divide(found.residual, found.albedo, where=found.valid, out=found.residual)
         squares.append(np.where(found.valid & surface.known, np.square(share, dtype=float), np.nan))
     everywhere = np.isfinite(squares).all(axis=0)

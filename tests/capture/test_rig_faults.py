@@ -103,6 +103,41 @@ def test_a_faulty_rig_file_names_line_and_key(rig, rewrite, old, new, message):
 
 
 @pytest.mark.parametrize(
+    ("near", "line", "message"),
+    [
+        ("near: board", 8, "near: expected a mapping, found text"),
+        ("near:\n  distance: 9", 9, "near.distance: unknown key; did you mean 'distance_mm'?"),
+        ("near:\n  distance_mm: far", 9, "near.distance_mm: 'far' is not a number"),
+        ("near:\n  distance_mm: -1", 9, "near.distance_mm: -1 is not zero or a positive number"),
+        ("near:\n  distance_mm: .inf", 9, "near.distance_mm: "),
+        ("near:\n  depth: d.tif\n  mm_per_px: 0", 10, "near.mm_per_px: 0 is not a positive number"),
+        ("near:\n  plane: [10, 20]", 9, "near.plane: has a tilt but no distance; add distance_mm"),
+        ("near:\n  plane: floor", 9, "near.plane: 'floor' is no plane; write board or [tilt, azi"),
+        (
+            "near:\n  plane: [1]\n  distance_mm: 9",
+            9,
+            "near.plane: 1 numbers; write [tilt, azimuth]",
+        ),
+        ("near:\n  plane: [1, x]\n  distance_mm: 9", 9, "near.plane[1]: 'x' is not a number"),
+        ("near:\n  plane: board\n  distance_mm: 9", 10, "near.distance_mm: the board has its own"),
+        ("near:\n  depth: 'd{light}.tif'", 9, "near.depth: {light} has no meaning here"),
+        ("near:\n  intensities: watt", 9, "near.intensities: unknown value 'watt'; known are"),
+    ],
+)
+def test_a_faulty_place_of_the_part_names_line_and_key(rig, near, line, message):
+    write(rig, view(near))
+
+    assert root_fault(rig).startswith(f"{rig}/rig.yml, line {line}: views.top.{message}")
+
+
+def test_a_depth_map_for_each_sample_needs_samples(rig):
+    text = view("near:\n  depth: '{sample}.tif'")
+    write(rig, text.replace("{sample}/top", "a2/top"))
+
+    assert "near: depth holds {sample}, but images does not" in root_fault(rig)
+
+
+@pytest.mark.parametrize(
     ("samples", "message"),
     [
         ("[a2, a2]", "samples[1]: 'a2' stands twice"),
@@ -133,7 +168,9 @@ def test_views_agree_on_whether_there_are_samples(rig):
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_a_damaged_rig_file_is_refused_in_one_line_or_read(data):
-    text = view("response: linear\nraw: {packing: u8, width: 4, height: 4}") + "samples: [a, b]\n"
+    near = "near: {plane: [4, 5], distance_mm: 3}"
+    raw = "raw: {packing: u8, width: 4, height: 4}"
+    text = view(f"{near}\nresponse: linear\n{raw}") + "samples: [a, b]\n"
     at = data.draw(st.integers(0, len(text)))
     cut = data.draw(st.integers(0, 12))
     junk = data.draw(st.one_of(st.text(max_size=8), st.sampled_from(VIEW_KEYS)))

@@ -31,6 +31,21 @@ def test_every_sample_is_found_in_natural_order_with_its_lights_and_mask(rig):
     assert stack.findings == ()
 
 
+def test_the_place_of_the_part_belongs_to_its_view(rig):
+    text = "near:\n  distance_mm: 280\n  plane: [10.5, 90]\n  intensities: reference"
+    write(rig, view(text + "\n  depth: 'depth/{sample}.tif'\n  mm_per_px: 0.012"))
+
+    stacks = discover(rig).stacks
+
+    place = stacks[0].near
+    assert (place.distance_mm, place.plane) == (280, "10.5,90.0")
+    assert (place.mm_per_px, place.intensities) == (0.012, "reference")
+    assert [stack.depth for stack in stacks] == [
+        rig / f"depth/{name}.tif" for name in ("a2", "a10")
+    ]
+    assert place.key.endswith("rig.yml, line 8: views.top.near")
+
+
 def test_five_views_make_five_stacks_a_sample(rig):
     text = RIG
     for name in ("front", "back", "left", "right"):

@@ -11,6 +11,7 @@ from near_scenes import camera, lamps, sight, sphere_scene
 from mvps.stereo.near import ReferenceNear
 from mvps.stereo.near_problem import NearProblem, NearStrip, prepare_near
 from mvps.stereo.near_view import NearView
+from mvps.stereo.noise import Noise
 from mvps.stereo.solution import StripOut
 from mvps.stereo.solvers import Solver
 
@@ -66,6 +67,8 @@ def make_case(
         scene.rig, view, channels=channels, dtype=dtype, white=WHITE[dtype],
         low=0.01 * WHITE[dtype] if limits else None, solver=Solver(solver),
     )  # fmt: skip
+    noise = Noise(2e-5, 1e-5, "stated")
+    problem = replace(problem, distant=replace(problem.distant, noise=noise))
     y0, width = 3, SIZE[0]
     depth = np.where(np.isfinite(scene.depth), scene.depth, 300.0).ravel()
     depth[::61] = np.nan
@@ -75,7 +78,15 @@ def make_case(
     return NearCase(problem, view, y0, np.ascontiguousarray(samples), mask[kept], depth[kept])
 
 
-def poisoned(case: NearCase) -> StripOut:
+def poisoned(case: NearCase, *, examined: bool = False) -> StripOut:
     """Results between guards in which nothing holds what a solver may leave."""
     out = outputs(case, full=True)
-    return replace(out, fallback=outputs(case, full=True).valid) if case.problem.gated else out
+    if case.problem.gated:
+        out = replace(out, fallback=outputs(case, full=True).valid)
+    if not examined:
+        return out
+    more, rest = outputs(case, full=True), outputs(case, full=True)
+    return replace(
+        out, condition=more.residual, deviation=rest.residual, saturated=more.used,
+        shadowed=rest.used,
+    )  # fmt: skip

@@ -17,24 +17,29 @@ from test_nvrtc import CUPY_OPTIONS, LIBRARY, OLDEST, architectures
 from mvps.errors import InputError
 from mvps.native import resource_dir, variants
 from mvps.stereo import cuda, near_cuda
-from mvps.stereo.near_kernel import CpuNear, Rows
+from mvps.stereo.near_kernel import CpuNear, Rows, count_colours
 
 SOURCE = resource_dir("kernels") / near_cuda.SOURCE
 # Measured: 1.4e-6 with every lamp, 3e-5 where three that nearly share a plane are left.
 TOLERANCE = {"ls": 5e-6, "gated": 1e-4}
-REGISTERS = 65536 // (4 * cuda.BLOCK)  # four blocks at a time on every multiprocessor
+# Four blocks at a time on every multiprocessor, two with the planes of the quality.
+REGISTERS = {"": 65536 // (4 * cuda.BLOCK), "examined": 65536 // (2 * cuda.BLOCK)}
 
 each_core = pytest.mark.parametrize("core", variants(), ids=lambda core: core.instruction_set)
 each_case = pytest.mark.parametrize("channels", [1, 3])
 
 
 def assert_like_the_definition(case, out, *, given, atol=None):
-    right = case.reference(poisoned(case), given=given)
+    right = case.reference(poisoned(case, examined=out.deviation is not None), given=given)
     atol = atol or TOLERANCE[case.problem.distant.solver.name]
     assert right.valid.any() and not right.valid.all()
     for name, array in arrays(out).items():
         wanted = getattr(right, name)
-        if array.dtype == np.uint8:
+        if name in ("condition", "deviation"):
+            # Lamps that nearly share a plane multiply rounding; measured: 3e-5 but for those.
+            apart = np.abs(array - wanted) > 1e-3 * wanted
+            assert np.count_nonzero(apart) <= 0.01 * len(array), name
+        elif array.dtype == np.uint8:
             np.testing.assert_array_equal(array, wanted, err_msg=name)
         else:
             np.testing.assert_allclose(array, wanted, rtol=0, atol=atol, err_msg=name)
@@ -42,17 +47,18 @@ def assert_like_the_definition(case, out, *, given, atol=None):
     assert guards_untouched(out)
 
 
-def on_cpu(core, case, *, given):
-    out = poisoned(case)
+def on_cpu(core, case, *, given, examined=False):
+    out = poisoned(case, examined=examined)
     CpuNear(core).solve_rows(case.problem, case.view, case.strip(given=given), out)
     return out
 
 
-def on_host(launch, case, *, given, order=0):
-    out = poisoned(case)
+def on_host(launch, case, *, given, order=0, examined=False):
+    out = poisoned(case, examined=examined)
     rows = Rows.of(case.problem, case.view, case.strip(given=given))
     plan = near_cuda.plan_launch(case.problem, rows, case.mask, out, np.asarray)
     launch(plan.kernel, plan.grid, plan.block, plan.args, order)
+    count_colours(case.problem, case.samples, out)
     return out
 
 
@@ -65,6 +71,23 @@ def test_the_compiled_core_equals_the_definition(core, dtype, look, solver, chan
     case = make_case(dtype, look, solver=solver, channels=channels)
     for given in (False, True):
         assert_like_the_definition(case, on_cpu(core, case, given=given), given=given)
+
+
+@each_core
+@each_case
+@pytest.mark.parametrize("limits", [False, True])
+@pytest.mark.parametrize("solver", ["ls", "gated"])
+@pytest.mark.parametrize("dtype", WHITE)
+def test_the_planes_of_the_quality_equal_the_definition(core, dtype, solver, limits, channels):
+    case = make_case(dtype, "distorted", solver=solver, channels=channels, limits=limits)
+    plain = on_cpu(core, case, given=True)
+
+    out = on_cpu(core, case, given=True, examined=True)
+
+    assert_like_the_definition(case, out, given=True)
+    assert out.shadowed.any() and (out.saturated.any() or dtype == "float32")
+    for name, array in arrays(plain).items():
+        np.testing.assert_array_equal(array, getattr(out, name), err_msg=name)
 
 
 @each_core
@@ -116,8 +139,9 @@ def launch_of(host):
 def test_every_kernel_equals_the_definition(host, dtype, look, solver, channels):
     case = make_case(dtype, look, solver=solver, channels=channels, limits=True)
     for given in (False, True):
-        out = on_host(launch_of(host), case, given=given)
-        assert_like_the_definition(case, out, given=given)
+        for examined in (False, True):
+            out = on_host(launch_of(host), case, given=given, examined=examined)
+            assert_like_the_definition(case, out, given=given)
 
 
 @pytest.mark.parametrize("order", [1, 7, 11], ids=["descending", "shuffled", "otherwise"])
@@ -146,7 +170,7 @@ def sanitized(tmp_path_factory) -> SanitizedModule:
 def test_a_launch_stays_inside_its_buffers(sanitized, dtype, look):
     for lights in (3, 128):
         case = make_case(dtype, look, solver="gated", lights=lights)
-        on_host(sanitized.launch, case, given=look == "distorted")
+        on_host(sanitized.launch, case, given=look == "distorted", examined=True)
 
 
 @pytest.mark.skipif(LIBRARY is None, reason="no NVRTC: pip install nvidia-cuda-nvrtc")
@@ -160,7 +184,7 @@ def test_every_kernel_stays_in_registers(architecture):
     assert set(usage) == set(near_cuda.KERNELS)
     for name, used in usage.items():
         assert (used.spills, used.stack, used.local) == (0, 0, 0), name
-        assert used.registers <= REGISTERS, name
+        assert used.registers <= REGISTERS[name.partition("_examined")[1][1:]], name
 
 
 def test_tables_fit_into_the_parameters_of_a_kernel():
@@ -185,7 +209,7 @@ def machine(monkeypatch, host):
 def test_the_door_to_the_gpu_gives_the_numbers_of_the_definition(machine, look, solver, channels):
     case = make_case("uint16", look, solver=solver, channels=channels)
     for given in (False, True):
-        out = poisoned(case)
+        out = poisoned(case, examined=given)
 
         near_cuda.CudaNear().solve_rows(case.problem, case.view, case.strip(given=given), out)
 
@@ -205,6 +229,6 @@ USABLE, REASON = cuda.available()
 def test_a_gpu_equals_the_definition(dtype, look, solver, channels):
     case = make_case(dtype, look, solver=solver, channels=channels)
     for given in (False, True):
-        out = poisoned(case)
+        out = poisoned(case, examined=given)
         near_cuda.CudaNear().solve_rows(case.problem, case.view, case.strip(given=given), out)
         assert_like_the_definition(case, out, given=given)

