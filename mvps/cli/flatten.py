@@ -13,7 +13,7 @@ _HELP = """Take the low-frequency bend of a rig off normal maps of nominally fla
 
 MAPS is one normal map or what mvps normals wrote. Either a polynomial is fitted to the slopes of
 each map, by least squares that relief does not bend, and subtracted (--degree), or the map of a
-flat target is divided out (--reference). Results go to another folder; flatten.json beside each
+flat target is divided out (--reference). Results go to another folder; stack.json beside each
 says what was removed. A tilt is part of the bend, so that a flat face is level afterwards;
 --keep-tilt is for cameras that look at it aslant.
 

@@ -1,48 +1,47 @@
 """Written normal maps without the bend of their rig: one pass finds it, a second takes it off.
 
-Maps stream through by strips. Beside each result, ``flatten.json`` says what was removed.
+Maps stream through by strips. The record beside each result is that of the run with what was
+removed.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-import mvps
 from mvps.errors import InputError, MvpsError
-from mvps.files import RECORD, atomic_path, natural_key, read_text, write_json
+from mvps.files import RECORD, atomic_path, write_json
 from mvps.images import DEFAULT_MAX_PIXELS
 from mvps.images.encodings import NORMAL_ENCODINGS
 from mvps.images.maps import open_normals_writer
 from mvps.images.normal_rows import NormalRows
 from mvps.images.preview import PreviewAccumulator, write_png
-from mvps.stereo.comparison import MAP_SUFFIXES
-from mvps.stereo.flatten import (
-    DEGREES,
-    Bend,
-    SlopeCells,
-    SmoothSlopes,
-    fit_bend,
-    rotate_to_axis,
-    subtract_slopes,
+from mvps.pipeline.levelling import (
+    Maps,
+    Remove,
+    Removed,
+    by_bend,
+    by_reference,
+    cells_of,
+    check_target,
+    describe_bend,
+    doubt,
+    maps_of,
+    open_map,
+    strips_of,
+    target_of,
 )
+from mvps.pipeline.record import SCHEMA, versions
+from mvps.pipeline.resume import read_record
+from mvps.stereo.flatten import DEGREES, fit_bend
 
-FIGURES = "flatten.json"
-STRIP_ROWS = 64
-WIDEST_SPREAD = 3.0  # degrees: beyond it a part hardly has one nominally flat face
-
-Normals = NDArray[np.float32]
-Valid = NDArray[np.bool_]
-# Rows y0 to y1 - 1 with their normals and validity, to the same rows without the bend.
-Remove = Callable[[int, int, Normals, Valid], tuple[Normals, Valid]]
+PREVIEW = "preview.png"
+_STATED = ("frame", "frame_id", "board_up", "undistorted")  # by a map, of its frame and its grid
 
 
 @dataclass(frozen=True)
@@ -107,16 +106,17 @@ def flatten_maps(source: Path, out: Path, options: FlattenOptions) -> Iterator[F
     ------
     InputError
         There is no map, the reference does not exist, or a result would replace what it is
-        made from; nothing is written then.
+        made from or the maps of a run; nothing is written then.
     """
-    maps = _maps(source)
+    maps = maps_of(source)
     if options.reference is not None and not options.reference.exists():
         raise InputError(options.reference, "no such file or folder", "check --reference")
-    _check_out(maps, out, options)
+    targets = [] if options.reference is None else maps_of(options.reference)
+    _check_out([out, *(out / name for name, _ in maps)], maps + targets)
     for name, path in maps:
         folder = out if path == source else out / name
         try:
-            yield _flatten(name, path, folder, options)
+            yield _flatten(name, path, folder, options, targets)
         except MvpsError as error:
             yield Flattened(name, path, error=str(error))
         except OSError as error:
@@ -124,151 +124,73 @@ def flatten_maps(source: Path, out: Path, options: FlattenOptions) -> Iterator[F
             yield Flattened(name, path, error=line)
 
 
-def _maps(source: Path) -> list[tuple[str, Path]]:
-    """Names and files of the maps of a run, or the one map."""
-    if source.is_file():
-        return [(source.stem, source)]
-    if not source.is_dir():
-        raise InputError(source, "no such file or folder", "give a normal map or a run's folder")
-    found = sorted(source.rglob(RECORD), key=lambda path: natural_key(path.as_posix()))
-    maps = []
-    for folder in (record.parent for record in found):
-        if (path := _map_in(folder)) is not None:
-            maps.append((folder.relative_to(source).as_posix(), path))
-    if not maps:
-        raise InputError(source, f"holds no normals beside a {RECORD}", "give a normal map")
-    return maps
-
-
-def _map_in(folder: Path) -> Path | None:
-    paths = (folder / f"normals{suffix}" for suffix in MAP_SUFFIXES)
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _check_out(maps: list[tuple[str, Path]], out: Path, options: FlattenOptions) -> None:
-    if out.exists() and not out.is_dir():
-        raise InputError(out, "is a file", "name a folder")
-    read = [path for _, path in maps]
-    if options.reference is not None:
-        whole = options.reference
-        read += [whole] if whole.is_file() else [path for _, path in _maps(whole)]
-    for folder in {out, *(out / name for name, _ in maps)}:
-        for path in read:
+def _check_out(folders: list[Path], read: Maps) -> None:
+    if folders[0].exists() and not folders[0].is_dir():
+        raise InputError(folders[0], "is a file", "name a folder")
+    for folder in dict.fromkeys(folders):
+        for _, path in read:
             if path.resolve().parent == folder.resolve():
                 raise InputError(folder, f"holds {path.name}", "write to another folder")
+        # Only a run knows the inputs of its maps.
+        if "fingerprint" in (read_record(folder / RECORD) or {}):
+            what = "holds maps of mvps normals"
+            raise InputError(folder, what, "write to another folder")
 
 
-def _reference(reference: Path, name: str) -> Path:
-    """The flat target's map for one stack: by its name, or by its view where only one has it."""
-    if reference.is_file():
-        return reference
-    maps = _maps(reference)
-    if len(maps) == 1:
-        return maps[0][1]
-    same = [path for other, path in maps if other == name]
-    view = name.rpartition("/")[2]
-    like = same or [path for other, path in maps if other.rpartition("/")[2] == view]
-    if len(like) != 1:
-        found = "no map" if not like else f"{len(like)} maps"
-        raise InputError(reference, f"holds {found} for {name}", f"e.g. {name}/normals.tif")
-    return like[0]
-
-
-def _flatten(name: str, source: Path, folder: Path, options: FlattenOptions) -> Flattened:
-    """Flatten one map into ``folder``: the map, ``preview.png`` and ``flatten.json``."""
+def _flatten(
+    name: str, source: Path, folder: Path, options: FlattenOptions, targets: Maps
+) -> Flattened:
+    """Flatten one map into ``folder``: the map, its preview and its record."""
     with ExitStack() as files:
-        rows = files.enter_context(NormalRows(source, _convention(source), options.max_pixels))
+        rows = files.enter_context(open_map(source, options.max_pixels))
         if "flattened" in rows.statement:
             raise InputError(source, "is flattened already", "flatten the map that it came from")
         warning = ""
         if options.reference is None:
-            bend = fit_bend(_cells(rows), options.degree or 0, source)
+            bend = fit_bend(cells_of(rows), options.degree or 0, source)
             bend = bend.about_tilt() if options.keep_tilt else bend
-            remove, said = _by_bend(bend), _describe_bend(bend)
-            if bend.spread > WIDEST_SPREAD:
-                warning = (
-                    f"{source}: slopes differ from the bend by {bend.spread:.1f} degrees; the part "
-                    "may have no nominally flat face"
-                )
+            remove, said = by_bend(bend), describe_bend(bend)
+            warning = doubt(bend, source)
         else:
-            path = _reference(options.reference, name)
-            flat = files.enter_context(NormalRows(path, _convention(path), options.max_pixels))
-            _check_pair(rows, flat)
-            remove = _by_reference(flat, options.smooth)
+            path = target_of(options.reference, targets, name)
+            flat = files.enter_context(open_map(path, options.max_pixels))
+            check_target(flat, source, (rows.width, rows.height), rows.statement)
+            remove = by_reference(flat, options.smooth)
             said = {"method": "reference", "reference": str(path), "smooth": options.smooth}
         target, removed = _write(rows, remove, said.get("degree", "reference"), folder)
-    result = Flattened(name, source, target, said | removed, warning)
-    write_json(folder / FIGURES, {"mvps": mvps.__version__} | result.as_dict())
+        result = Flattened(name, source, target, said | removed, warning)
+        write_json(folder / RECORD, _record(result, rows))
     return result
 
 
-def _convention(path: Path) -> str | None:
-    """Signs that the record beside a map states, for formats that cannot say so themselves."""
-    record = path.with_name(RECORD)
-    if not record.is_file():
-        return None
-    try:
-        stated = json.loads(read_text(record)).get("convention")
-    except (ValueError, AttributeError):
-        raise InputError(record, "is not a record of mvps normals") from None
-    return stated if isinstance(stated, str) else None
+def _record(result: Flattened, rows: NormalRows) -> dict[str, Any]:
+    """The record of the run that the map came from, with what has changed since.
 
-
-def _strips(rows: NormalRows) -> Iterator[tuple[int, int, Normals, Valid]]:
-    for y0 in range(0, rows.height, STRIP_ROWS):
-        y1 = min(y0 + STRIP_ROWS, rows.height)
-        yield y0, y1, *rows.read(y0, y1)
-
-
-def _cells(rows: NormalRows, edge: int | None = None) -> SlopeCells:
-    cells = SlopeCells(rows.width, rows.height, edge)
-    for _, _, normals, valid in _strips(rows):
-        cells.add_rows(normals, valid)
-    return cells
-
-
-def _by_bend(bend: Bend) -> Remove:
-    def remove(y0: int, y1: int, normals: Normals, valid: Valid) -> tuple[Normals, Valid]:
-        return subtract_slopes(normals, valid, bend.slopes(y0, y1)), valid
-
-    return remove
-
-
-def _describe_bend(bend: Bend) -> dict[str, Any]:
+    Without a fingerprint, because no run writes these maps: one into this folder solves again.
+    """
+    assert result.target is not None
+    before = read_record(result.source.with_name(RECORD)) or {}
+    before.pop("fingerprint", None)
+    written = (result.target, result.target.with_name(PREVIEW))
+    pixels, valid = rows.width * rows.height, result.figures["valid"]
+    counted, told = before.get("figures"), before.get("warnings")
+    figures = {"pixels": pixels, "valid": valid} | (counted if isinstance(counted, dict) else {})
+    warnings = (told if isinstance(told, list) else []) + [result.warning] * bool(result.warning)
     return {
-        "method": "bend",
-        "degree": bend.degree,
-        "p": list(bend.p),
-        "q": list(bend.q),
-        "agreeing_share": round(bend.kept, 4),
-        "spread_deg": round(bend.spread, 5),
+        "schema": SCHEMA,
+        "stack": result.name,
+        "options": {"roi": None},
+        "size": {"width": rows.width, "height": rows.height},
+        "versions": versions(),
+        **{key: rows.statement[key] for key in _STATED if key in rows.statement},
+        **before,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "convention": rows.convention,
+        "outputs": {"files": {path.name: path.stat().st_size for path in written}},
+        "figures": figures | {"written_valid": valid},
+        "warnings": warnings,
+        "flatten": {"source": str(result.source)} | result.figures,
     }
-
-
-def _by_reference(flat: NormalRows, smooth: int) -> Remove:
-    smoothed = SmoothSlopes(_cells(flat, smooth), flat.path) if smooth else None
-
-    def remove(y0: int, y1: int, normals: Normals, valid: Valid) -> tuple[Normals, Valid]:
-        target, known = flat.read(y0, y1) if smoothed is None else smoothed.normals(y0, y1)
-        both = valid & known & (target[..., 2] > 0)
-        return rotate_to_axis(normals, both, target), both
-
-    return remove
-
-
-def _check_pair(rows: NormalRows, flat: NormalRows) -> None:
-    """Refuse a reference that another grid or frame parts from the map."""
-    sizes = [f"{each.width}x{each.height}" for each in (rows, flat)]
-    if sizes[0] != sizes[1]:
-        raise InputError(flat.path, f"is {sizes[1]}, {rows.path} is {sizes[0]}", "one camera view")
-    for key, default in (("frame", "camera"), ("board_up", False), ("undistorted", False)):
-        said = [each.statement.get(key, default) for each in (rows, flat)]
-        if said[0] != said[1]:
-            what = f"states {key} {said[1]!r}, {rows.path} {said[0]!r}"
-            raise InputError(flat.path, what, "solve both alike")
-    if rows.statement.get("frame") == "board" and not rows.statement.get("board_up"):
-        what = "a facing part has normals (0, 0, -1) in this frame"
-        raise InputError(rows.path, what, "solve with --frame camera or --board-up")
 
 
 def _write(
@@ -280,9 +202,9 @@ def _write(
     except OSError as error:
         raise InputError(folder, f"cannot be made ({error.strerror})") from None
     target = folder / f"{rows.path.stem}{NORMAL_ENCODINGS[rows.encoding].suffix}"
-    (folder / FIGURES).unlink(missing_ok=True)  # it vouches for the map, so it comes back last
+    (folder / RECORD).unlink(missing_ok=True)  # it vouches for the map, so it comes back last
     preview = PreviewAccumulator(rows.width, rows.height)
-    removed = _Removed()
+    removed = Removed()
     with atomic_path(target) as temporary:
         writer = open_normals_writer(
             temporary,
@@ -293,7 +215,7 @@ def _write(
             description=json.dumps(rows.statement | {"flattened": how}),
         )
         try:
-            for y0, y1, normals, valid in _strips(rows):
+            for y0, y1, normals, valid in strips_of(rows):
                 flat, kept = remove(y0, y1, normals, valid)
                 removed.add(normals, flat, valid, kept)
                 writer.write_rows(flat, kept)
@@ -302,35 +224,6 @@ def _write(
         except BaseException:
             writer.abort()
             raise
-    with atomic_path(folder / "preview.png") as temporary:
+    with atomic_path(folder / PREVIEW) as temporary:
         write_png(temporary, preview.finish())
     return target, removed.as_dict()
-
-
-class _Removed:
-    """By how much normals were turned, in degrees, over all rows."""
-
-    def __init__(self) -> None:
-        self._sum = self._squares = self._largest = 0.0
-        self._count = self._lost = 0
-
-    def add(self, before: Normals, after: Normals, valid: Valid, kept: Valid) -> None:
-        self._count += int(np.count_nonzero(kept))
-        self._lost += int(np.count_nonzero(valid & ~kept))
-        # The chord of an angle is exact where it is small, which an arc cosine is not.
-        gap = (before - after)[kept]
-        chord = np.sqrt(np.einsum("nc,nc->n", gap, gap, dtype=np.float64))
-        angle = np.degrees(2 * np.arcsin(np.minimum(chord / 2, 1)))
-        self._sum += float(angle.sum())
-        self._squares += float(angle @ angle)
-        self._largest = max(self._largest, float(angle.max(initial=0)))
-
-    def as_dict(self) -> dict[str, Any]:
-        count = max(self._count, 1)
-        return {
-            "removed_mean_deg": round(self._sum / count, 5),
-            "removed_rms_deg": round(math.sqrt(self._squares / count), 5),
-            "removed_max_deg": round(self._largest, 5),
-            "valid": self._count,
-            "lost": self._lost,
-        }

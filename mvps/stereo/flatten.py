@@ -163,7 +163,7 @@ def fit_bend(cells: SlopeCells, degree: int, where: Any = "map") -> Bend:
     design = np.stack([u**i * v**j for i, j in powers], axis=1)
     if len(rows) < wanted or np.linalg.matrix_rank(design, tol=1e-6 * len(rows)) < len(powers):
         what = f"normals in {len(rows)} cells of {cells.edge} x {cells.edge} pixels are too few"
-        raise InputError(where, f"{what} for a bend of degree {degree}", "take a lower --degree")
+        raise InputError(where, f"{what} for a bend of degree {degree}", "take a lower degree")
     coefficients, weights, sigma = _reweighted(design, cells.slopes[known])
     kept = float(np.mean(weights > 0))
     p, q = (tuple(float(c) for c in column) for column in coefficients.T)

@@ -114,7 +114,7 @@ def test_the_figures_say_what_was_removed(tmp_path):
     normals, valid = bent_part()
     result = only(write(tmp_path / "n.tif", normals, valid), tmp_path / "flat", degree=1)
 
-    figures = json.loads((tmp_path / "flat" / "flatten.json").read_text())
+    figures = json.loads((tmp_path / "flat" / "stack.json").read_text())["flatten"]
     flat, _ = read_normals(result.target)
     turned = degrees_between(flat[valid], normals[valid])
     assert figures["p"] == pytest.approx([0.05, 0.1, -0.03], abs=1e-4)

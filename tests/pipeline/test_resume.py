@@ -198,8 +198,8 @@ def test_an_image_that_changes_while_it_is_read_fails_its_stack(
 
     solved = stream._stream
 
-    def stream_and_replace(source, problem, sink, job, clock):  # type: ignore[no-untyped-def]
-        figures = solved(source, problem, sink, job, clock)
+    def stream_and_replace(source, problem, sink, *others, **more):  # type: ignore[no-untyped-def]
+        figures = solved(source, problem, sink, *others, **more)
         if sink.folder.name == "b":
             write_image(raw / "b" / "002.tif", bumps(40, 30, seed=7).images()[1])
         return figures

@@ -191,7 +191,7 @@ def test_tiny_maps_are_flattened(shape, degree):
     [
         (normals_of(*linear(1, 1)), 1, "too few"),
         (normals_of(*linear(3, 3)), 2, "normals in 9 cells of 1 x 1 pixels are too few"),
-        (normals_of(*linear(1, 60)), 1, "take a lower --degree"),  # all in one line
+        (normals_of(*linear(1, 60)), 1, "take a lower degree"),  # all in one line
         (np.zeros((30, 30, 3), np.float32), 0, "normals in 0 cells"),
         (normals_of(*linear(30, 30)), 3, "3 is none of 0, 1, 2"),
     ],
