@@ -7,18 +7,24 @@ Every argument is checked against the C++ parameter list: kind and number of byt
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
+import hashlib
 import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / ".pytest_cache" / "kernels"  # git leaves it out
+UNUSED_DAYS = 7
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _VALUE, _BUFFER, _NULL = range(3)
@@ -158,12 +164,36 @@ def _three(extent: Sequence[int]) -> tuple[int, ...]:
 
 
 def _build(unit: str, include: Path, output: Path, *options: str) -> None:
+    """Compile ``unit`` to ``output``, or copy what another worker or session made of the same."""
     compiler = find_compiler()
     assert compiler, "no C++ compiler"
-    file = output.with_suffix(".cpp")
-    file.write_text(unit)
     command = [compiler, "-std=c++17", *WARNINGS, f"-I{HERE}", f"-I{include}", *options]
-    run = subprocess.run(
-        [*command, str(file), "-o", str(output)], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    digest = hashlib.sha256(version + "\0".join([unit, *command]).encode())
+    for file in sorted([*include.glob("*.cu*"), *include.glob("*.h"), *HERE.glob("*.h")]):
+        digest.update(file.name.encode() + file.read_bytes())
+    with _locked(CACHE / digest.hexdigest()) as made:
+        if not made.exists():
+            file = output.with_suffix(".cpp")
+            file.write_text(unit)
+            built = made.with_suffix(".part")
+            run = subprocess.run(
+                [*command, str(file), "-o", str(built)], capture_output=True, text=True, check=False
+            )
+            assert run.returncode == 0, run.stderr
+            built.replace(made)
+        made.touch()
+        shutil.copy(made, output)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[Path]:
+    """The path, for one process at a time; what lay unused beside it for long is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for old in set(path.parent.iterdir()) - set(path.parent.glob("*.lock")):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - old.stat().st_mtime > UNUSED_DAYS * 86400:
+                    old.unlink()
+        yield path
