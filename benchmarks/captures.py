@@ -82,8 +82,7 @@ def make_scene(folder: Path, height: int, width: int, seed: int = 20) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    normals = normals_of(relief(height, width, rng))
-    albedo = np.clip(0.6 + 0.1 * texture(height, width, rng), 0.05, 0.95)
+    normals, albedo = surface(height, width, rng)
     shape = (LIGHTS, height, width)
     samples = np.lib.format.open_memmap(folder / "samples.npy", "w+", np.uint16, shape)
     for k, light in enumerate(light_directions(LIGHTS)):
@@ -92,6 +91,16 @@ def make_scene(folder: Path, height: int, width: int, seed: int = 20) -> None:
     tint = (1.0, 0.93, 0.82)
     colours = [photograph(albedo * normals[..., 2] * c, rng) for c in tint]
     np.save(folder / "diffuse.npy", np.stack(colours, axis=2))
+
+
+def surface(
+    height: int, width: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Normals (H, W, 3) and albedo (H, W)."""
+    import numpy as np
+
+    normals = normals_of(relief(height, width, rng))
+    return normals, np.clip(0.6 + 0.1 * texture(height, width, rng), 0.05, 0.95)
 
 
 def light_directions(lights: int) -> NDArray[np.float32]:

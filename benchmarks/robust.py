@@ -3,9 +3,11 @@
     python benchmarks/robust.py [--quick] [--out FILE]
 
 Single thread; CPU seconds are the best of several repeats. 8-bit glossy samples with shadows and
-noise. The definition and NumPy run on a part of the pixels and are scaled up to all. On a GPU a
-kernel stands beside two floors: the device's copy of the bytes that it has to move, and a loop of
-as many fused multiply-adds as its normal equations and residuals take.
+noise, at random in every pixel. The PNG files beside them hold a photograph of captures.py, with
+the noise of a sensor, as those of end_to_end.py do. The definition and NumPy run on a part of the
+pixels and are scaled up to all. On a GPU a kernel stands beside two floors: the device's copy of
+the bytes that it has to move, and a loop of as many fused multiply-adds as its normal equations
+and residuals take.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import captures
 import cv2
 import numpy as np
-from png import by_strips, photograph
+from png import by_strips
 from solve import FULL_SIZE, QUICK_SIZE, RESULTS, by_events, load_average, machine, measure
 
 import mvps
@@ -107,14 +110,20 @@ def make_stack(K: int, solver: Solver, pixels: int) -> tuple[Problem, np.ndarray
 
 def decoding(height: int, width: int, images: int) -> dict[str, Any]:
     """CPU seconds to decode so many 8-bit PNG photographs, by rows and by OpenCV."""
-    image = (photograph(height, width) >> 4).astype(np.uint8)
+    rng = np.random.default_rng(20)
+    normals, albedo = captures.surface(height, width, rng)
+    light = captures.light_directions(captures.LIGHTS)[0]
+    image = captures.photograph(albedo * np.maximum(normals @ light, 0), rng)
+    image = (image >> 4).astype(np.uint8)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.png"
         cv2.imwrite(str(path), image)
         ours = measure(lambda: by_strips(path), 3)
         theirs = measure(lambda: cv2.imread(str(path), cv2.IMREAD_UNCHANGED), 2)
-    found = {"images": images, "mvps": images * ours["cpu_s"], "OpenCV": images * theirs["cpu_s"]}
+        size = path.stat().st_size / image.size
+    found: dict[str, Any] = {"images": images, "bytes_per_pixel": round(size, 3)}
+    found |= {"mvps": images * ours["cpu_s"], "OpenCV": images * theirs["cpu_s"]}
     print(f"\ndecoding {images} 8-bit PNG: {found['mvps']:.2f} s, OpenCV {found['OpenCV']:.2f} s")
     return found
 

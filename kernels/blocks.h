@@ -14,23 +14,121 @@ using ls::Lanes;
 using ls::Vec;
 
 constexpr int width = Lanes<Vec>::width;
+constexpr int turns = 2;  // blocks solved in turn
 
-// What one block of pixels holds: values and whether they are usable.
+// Keeps x in a register. GCC reads a value of memory again at every use, and of loads a processor
+// does no more at a time than of multiply-adds.
+LS_FN Vec held(Vec x) {
+#if defined(__SSE2__)
+  asm("" : "+v"(x));
+#endif
+  return x;
+}
+
+// Least squares over every light, solved once for all pixels.
+struct Whole {
+  ls::Symmetric<Vec> a;
+  ls::Factors<Vec> factors;
+};
+
+// What one block of pixels holds of a light.
 template <int C>
-struct Block {
-  Vec values[LS_MAX_LIGHTS * C];
-  Vec usable[LS_MAX_LIGHTS];
+struct Light {
+  Vec values[C];
+  Vec given;   // usable, 1 or 0
+  Vec usable;  // and not in shadow
+  Vec weight;
 
-  LS_METHOD Vec load(int k, Vec (&v)[C]) const {
-    for (int c = 0; c < C; ++c) v[c] = values[k * C + c];
-    return usable[k];
+  LS_METHOD Vec load(const Vec& part, Vec (&v)[C]) const {
+    for (int c = 0; c < C; ++c) v[c] = held(values[c]);
+    return held(part);
   }
 };
 
-// What is known of a block at the end; the quality only where it is asked for.
+// A block of pixels as a Source of robust.cuh.
+template <int C>
+struct Block {
+  Light<C> lights[LS_MAX_LIGHTS];
+  const Whole* whole;
+  Vec complete;  // 1 where every light is usable, else 0
+
+  struct Weighed {
+    const Block& block;
+
+    LS_METHOD Vec load(int k, Vec (&v)[C]) const {
+      return block.lights[k].load(block.lights[k].weight, v);
+    }
+  };
+
+  struct Lit {
+    Block& block;
+
+    LS_METHOD Vec load(int k, Vec (&v)[C]) const {
+      return block.lights[k].load(block.lights[k].usable, v);
+    }
+
+    // All weights before the sums that take them: these would wait for the reciprocals.
+    template <class Weights>
+    LS_METHOD Weighed weighed(const Weights& weights, const float* directions, int count,
+                              const ls::Vector<Vec> (&g)[C]) const {
+      for (int k = 0; k < count; ++k) {
+        Vec v[C];
+        Vec usable = load(k, v);
+        block.lights[k].weight = weights(usable, v, directions + 3 * k, g);
+      }
+      return {block};
+    }
+  };
+
+  LS_METHOD Vec load(int k, Vec (&v)[C]) const { return lights[k].load(lights[k].given, v); }
+
+  // Where every light is usable the system is the same everywhere. No pixel may depend on its
+  // neighbours in the block, so each takes its own of the two.
+  LS_METHOD ls::Fit<C, Vec> fit_all(const float* directions, int count) const {
+    ls::Fit<C, Vec> fit = fit_whole(directions, count);
+    if (!ls::any(ls::splat<Vec>(1.0f) - complete)) return fit;
+    auto part = ls::fit_usable<C, Vec>(*this, directions, count, ls::smallest_pivot);
+    auto all = complete > Vec{};
+    for (int c = 0; c < C; ++c) fit.g[c] = ls::select(all, fit.g[c], part.g[c]);
+    if constexpr (C == 3) fit.a = ls::select(all, fit.a, part.a);
+    fit.determined = ls::select(all, fit.determined, part.determined);
+    return fit;
+  }
+
+  LS_METHOD ls::Fit<C, Vec> fit_whole(const float* directions, int count) const {
+    const Vec none{};
+    ls::Fit<C, Vec> fit;
+    for (int c = 0; c < C; ++c) fit.g[c] = {none, none, none};
+    for (int k = 0; k < count; ++k) {
+      const float* l = directions + 3 * k;
+      for (int c = 0; c < C; ++c) {
+        Vec v = held(lights[k].values[c]);
+        fit.g[c].x += v * l[0];
+        fit.g[c].y += v * l[1];
+        fit.g[c].z += v * l[2];
+      }
+    }
+    for (int c = 0; c < C; ++c) fit.g[c] = ls::substituted(whole->factors, fit.g[c]);
+    fit.a = whole->a;
+    fit.determined = whole->factors.determined;
+    fit.fallback = none;
+    return fit;
+  }
+
+  LS_METHOD void shade(Vec darkest, int count) {
+    for (int k = 0; k < count; ++k) {
+      Light<C>& light = lights[k];
+      light.usable = ls::select(ls::sum_of(light.values) > darkest, light.given, Vec{});
+    }
+  }
+
+  LS_METHOD Lit lit(Vec) { return {*this}; }
+};
+
+// What is known of blocks at the end; the quality only where it is asked for.
 struct Solved {
-  ls::RobustPixel<Vec> robust;
-  ls::Quality<Vec> quality;
+  ls::RobustPixel<Vec> robust[turns];
+  ls::Quality<Vec> quality[turns];
 };
 
 // Where the results of a call go; those from the residual on may be missing.
@@ -48,8 +146,9 @@ struct Results {
 };
 
 template <int C>
-LS_FN void write(const Solved& solved, int64_t p, const Results& to) {
-  const ls::Pixel<Vec>& pixel = solved.robust.pixel;
+LS_FN void write(const ls::RobustPixel<Vec>& robust, const ls::Quality<Vec>& quality, int64_t p,
+                 const Results& to) {
+  const ls::Pixel<Vec>& pixel = robust.pixel;
   ls::store3_floats<false>(to.normals + 3 * p, pixel.normal.x, pixel.normal.y, pixel.normal.z);
   if constexpr (C == 3)
     ls::store3_floats<false>(to.albedo + 3 * p, pixel.albedo[0], pixel.albedo[1],
@@ -59,20 +158,20 @@ LS_FN void write(const Solved& solved, int64_t p, const Results& to) {
   Lanes<Vec>::store(to.valid + p, pixel.valid);
   if (to.residual) Lanes<Vec>::store(to.residual + p, pixel.residual);
   if (to.used) Lanes<Vec>::store(to.used + p, pixel.used);
-  if (to.fallback) Lanes<Vec>::store(to.fallback + p, solved.robust.fallback);
+  if (to.fallback) Lanes<Vec>::store(to.fallback + p, robust.fallback);
   if (!to.condition) return;
-  Lanes<Vec>::store(to.condition + p, solved.quality.condition);
-  Lanes<Vec>::store(to.deviation + p, solved.quality.deviation);
-  Lanes<Vec>::store(to.saturated + p, solved.quality.saturated);
-  Lanes<Vec>::store(to.shadowed + p, solved.quality.shadowed);
+  Lanes<Vec>::store(to.condition + p, quality.condition);
+  Lanes<Vec>::store(to.deviation + p, quality.deviation);
+  Lanes<Vec>::store(to.saturated + p, quality.saturated);
+  Lanes<Vec>::store(to.shadowed + p, quality.shadowed);
 }
 
-// The pixels of one step, copied into whole vectors where fewer than a vector are left.
+// The pixels of the last step, of which some are beyond the end.
 template <int C>
 struct Tail {
-  float normals[3 * width], albedo[C * width], residual[width], condition[width],
-      deviation[width];
-  uint8_t valid[width], used[width], fallback[width], saturated[width], shadowed[width];
+  static constexpr int size = turns * width;
+  float normals[3 * size], albedo[C * size], residual[size], condition[size], deviation[size];
+  uint8_t valid[size], used[size], fallback[size], saturated[size], shadowed[size];
 
   LS_METHOD Results results(const Results& wanted) {
     return {normals,
@@ -114,29 +213,43 @@ struct Stack {
 
   LS_METHOD void stage(const Raw& raw, int lights, Block<C>& block) const {
     ls::Values<mode, Vec, Raw> source{raw, table, clamp, low, high};
+    block.complete = ls::splat<Vec>(1.0f);
     for (int k = 0; k < lights; ++k) {
-      Vec v[C];
-      block.usable[k] = source.load(k, v);
-      for (int c = 0; c < C; ++c) block.values[k * C + c] = v[c];
+      Light<C>& light = block.lights[k];
+      light.given = source.load(k, light.values);
+      block.complete = ls::lesser(block.complete, light.given);
     }
   }
 
-  // solve(block, raw, inside, solved) does a block.
+  // One step: pixels from `at` on, which lie `stride` apart from light to light, to place p.
+  template <class Solve>
+  LS_METHOD void step(const T* at, int64_t stride, const uint8_t* inside, int lights,
+                      Block<C> (&blocks)[turns], const Solve& solve, int64_t p,
+                      const Results& to) const {
+    const Raw raw[turns] = {{at, stride}, {at + width * samples, stride}};
+    const Vec within[turns] = {mask_value<Vec>(inside, 0), mask_value<Vec>(inside, width)};
+    for (int i = 0; i < turns; ++i) stage(raw[i], lights, blocks[i]);
+    Solved solved;
+    solve(blocks, raw, within, solved);
+    for (int i = 0; i < turns; ++i)
+      write<C>(solved.robust[i], solved.quality[i], p + i * width, to);
+  }
+
+  // solve(blocks, raw, inside, solved) does the blocks of a step.
   template <class Solve>
   LS_METHOD void run(int64_t n, int lights, const Results& to, const Solve& solve) const {
-    Block<C> block;
-    Solved solved;
+    const ls::Symmetric<Vec> a = ls::spread<Vec>(table.normal_matrix);
+    const Whole whole{a, ls::factored(a)};
+    Block<C> blocks[turns];
+    for (Block<C>& block : blocks) block.whole = &whole;
+    constexpr int64_t together = turns * width;
     int64_t p = 0;
-    for (; p + width <= n; p += width) {
-      const Raw raw{img + p * samples, plane};
-      stage(raw, lights, block);
-      solve(block, raw, mask_value<Vec>(mask, p), solved);
-      write<C>(solved, p, to);
-    }
+    for (; p + together <= n; p += together)
+      step(img + p * samples, plane, mask ? mask + p : nullptr, lights, blocks, solve, p, to);
     if (p == n) return;
-    int64_t count = n - p, size = width * samples;
-    T copies[LS_MAX_LIGHTS * size_t(width * samples)];
-    uint8_t inside[width] = {};
+    int64_t count = n - p, size = together * samples;
+    T copies[LS_MAX_LIGHTS * size_t(together * samples)];
+    uint8_t inside[together] = {};
     memset(inside, 1, count);
     if (mask) memcpy(inside, mask + p, count);
     for (int k = 0; k < lights; ++k) {
@@ -144,10 +257,7 @@ struct Stack {
       memcpy(copies + k * size, img + k * plane + p * samples, count * samples * sizeof(T));
     }
     Tail<C> tail;
-    const Raw raw{copies, size};
-    stage(raw, lights, block);
-    solve(block, raw, mask_value<Vec>(inside, 0), solved);
-    write<C>(solved, 0, tail.results(to));
+    step(copies, size, inside, lights, blocks, solve, 0, tail.results(to));
     tail.copy(p, count, to);
   }
 };

@@ -145,10 +145,12 @@ template <class F>
 LS_FN Pixel<F> one_albedo(const Vector<F>& g, float floor2, F inside) {
   F norm2 = dot(g, g);
   F inverse = inverse_root(norm2);
-  Pixel<F> pixel{};
+  F none{};
+  Pixel<F> pixel;
+  pixel.albedo[1] = pixel.albedo[2] = pixel.residual = pixel.used = none;
   pixel.valid = judged(norm2, floor2, inside);
   auto ok = pixel.valid > F{};
-  pixel.normal = select(ok, scaled(g, inverse), Vector<F>{});
+  pixel.normal = select(ok, scaled(g, inverse), Vector<F>{none, none, none});
   pixel.albedo[0] = select(ok, norm2 * inverse, F{});
   return pixel;
 }

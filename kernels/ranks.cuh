@@ -7,7 +7,7 @@
 #ifdef __CUDACC__
 #define RB_UNROLL _Pragma("unroll")  // so that a run of keys stays in registers
 #else
-#define RB_UNROLL
+#define RB_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 namespace ls {
@@ -75,6 +75,52 @@ LS_FN F ranked(const Key& key, int lights, int rank) {
     return ranked_by_insertion<room, F>(key, lights, rank);
   else
     return ranked_by_halving<F>(key, lights, rank);
+}
+
+template <class F>
+LS_FN void sort_pair(F& a, F& b) {
+  F smaller = lesser(a, b);
+  b = greater(a, b);
+  a = smaller;
+}
+
+// Eight keys by a network of 19 comparisons (Knuth 1998, section 5.3.4).
+template <class F>
+LS_FN void sort_eight(F (&x)[8]) {
+  constexpr int pairs[19][2] = {{0, 2}, {1, 3}, {4, 6}, {5, 7}, {0, 4}, {1, 5}, {2, 6},
+                                {3, 7}, {0, 1}, {2, 3}, {4, 5}, {6, 7}, {2, 4}, {3, 5},
+                                {1, 4}, {3, 6}, {1, 2}, {3, 4}, {5, 6}};
+  RB_UNROLL
+  for (int i = 0; i < 19; ++i) sort_pair(x[pairs[i][0]], x[pairs[i][1]]);
+}
+
+// The (lights + 1) / 2-th smallest of up to 16 keys. Filled up on both sides to 16, of which it is
+// the eighth: two sorted halves hold the eight smallest between them, and this is their largest.
+template <class F, class Key>
+LS_FN F median_of_few(const Key& key, int lights) {
+  F half[2][8];
+  int low = 8 - (lights + 1) / 2;
+  RB_UNROLL
+  for (int k = 0; k < 16; ++k) {
+    F x = splat<F>(k < lights + low ? -beyond : beyond);
+    if (k < lights) x = key(k);
+    half[k / 8][k % 8] = x;
+  }
+  sort_eight(half[0]);
+  sort_eight(half[1]);
+  F found = lesser(half[0][0], half[1][7]);
+  RB_UNROLL
+  for (int j = 1; j < 8; ++j) found = greater(found, lesser(half[0][j], half[1][7 - j]));
+  return found;
+}
+
+// room as that of ranked, for the rank (lights + 1) / 2.
+template <int room, class F, class Key>
+LS_FN F median(const Key& key, int lights) {
+  if constexpr (room == 8)
+    return median_of_few<F>(key, lights);
+  else
+    return ranked<room, F>(key, lights, (lights + 1) / 2);
 }
 
 }  // namespace ls

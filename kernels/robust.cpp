@@ -6,20 +6,16 @@
 namespace {
 
 struct Request {
-  const float* directions;
-  int lights;
-  RbSettings settings;
-  float floor2;
+  ls::Task task;
   bool quality;
 };
 
 template <RbSolver solver, int C, int room>
 struct Kernel {
-  static __attribute__((noinline)) void solve(const Block<C>& block, const Request& wanted,
-                                              Vec inside, Solved& solved) {
-    solved.robust = ls::solved_robustly<solver, C, Vec, room>(
-        block, wanted.directions, wanted.lights, wanted.settings, wanted.floor2, inside,
-        ls::Judge{wanted.quality});
+  static __attribute__((noinline)) void solve(Block<C> (&blocks)[turns], const Request& wanted,
+                                              const Vec (&inside)[turns], Solved& solved) {
+    const ls::Judge judges[turns] = {{wanted.quality}, {wanted.quality}};
+    ls::solved_robustly<solver, C, Vec, room>(blocks, wanted.task, inside, judges, solved.robust);
   }
 };
 
@@ -27,7 +23,7 @@ struct Kernel {
 
 #define RB_ENTRY(T, name, MODE)                                                                 \
   LS_EXPORT void LS_NAMED(name)(RB_ARGUMENTS(T)) {                                              \
-    const Request wanted{directions, K, *settings, floor2, residual || used};                   \
+    const Request wanted{{directions, K, *settings, floor2}, residual || used};                 \
     constexpr int C = ls::columns(MODE);                                                        \
     using Samples = Stack<MODE, T>;                                                             \
     auto solve = chosen<Kernel, C>(*settings, K);                                               \
@@ -35,9 +31,9 @@ struct Kernel {
     const Results to{normals, albedo,  valid,   residual, used,                                 \
                      fallback, nullptr, nullptr, nullptr,  nullptr};                            \
     stack.run(n, K, to,                                                                         \
-              [&](const Block<C>& block, const Samples::Raw&, Vec inside, Solved& solved) {     \
-                solve(block, wanted, inside, solved);                                           \
-              });                                                                               \
+              [&](Block<C>(&blocks)[turns], const Samples::Raw(&)[turns],                       \
+                  const Vec(&inside)[turns],                                                    \
+                  Solved& solved) { solve(blocks, wanted, inside, solved); });                  \
   }
 
 #define RB_MODES(T, type)                        \

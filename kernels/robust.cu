@@ -6,23 +6,29 @@
 
 namespace {
 
+template <RbSolver solver, LsMode mode, int room, class Source>
+LS_FN ls::RobustPixel<float> solve_as(Source& source, const ls::Task& task, float inside,
+                                      const ls::Judge& judge) {
+  ls::RobustPixel<float> result[1];
+  Source sources[1] = {source};
+  const float insides[1] = {inside};
+  const ls::Judge judges[1] = {judge};
+  ls::solved_robustly<solver, ls::columns(mode), float, room>(sources, task, insides, judges,
+                                                              result);
+  return result[0];
+}
+
 // RB_CAUCHY stands for every loss; which one is asked at run time.
 template <LsMode mode, int room, RbSolver first, class Source>
-LS_FN ls::RobustPixel<float> solve(const Source& source, const float* directions, int K,
-                                   const RbSettings& settings, float floor2, float inside,
+LS_FN ls::RobustPixel<float> solve(Source& source, const ls::Task& task, float inside,
                                    const ls::Judge& judge) {
-  constexpr int C = ls::columns(mode);
-  if constexpr (first != RB_CAUCHY)
-    return ls::solved_robustly<first, C, float, room>(source, directions, K, settings, floor2,
-                                                      inside, judge);
-  else if (settings.solver == RB_CAUCHY)
-    return ls::solved_robustly<RB_CAUCHY, C, float, room>(source, directions, K, settings, floor2,
-                                                          inside, judge);
-  else if (settings.solver == RB_HUBER)
-    return ls::solved_robustly<RB_HUBER, C, float, room>(source, directions, K, settings, floor2,
-                                                         inside, judge);
-  return ls::solved_robustly<RB_TUKEY, C, float, room>(source, directions, K, settings, floor2,
-                                                       inside, judge);
+  if constexpr (first == RB_CAUCHY) {
+    if (task.settings.solver == RB_HUBER)
+      return solve_as<RB_HUBER, mode, room>(source, task, inside, judge);
+    if (task.settings.solver == RB_TUKEY)
+      return solve_as<RB_TUKEY, mode, room>(source, task, inside, judge);
+  }
+  return solve_as<first, mode, room>(source, task, inside, judge);
 }
 
 }  // namespace
@@ -38,8 +44,8 @@ LS_FN ls::RobustPixel<float> solve(const Source& source, const float* directions
     ThreadSamples<T, samples> raw{img + p * samples, plane};                                     \
     ls::Values<MODE, float, ThreadSamples<T, samples>> source{raw, table, clamp, low, high};     \
     const ls::Judge judge{residual != nullptr || used != nullptr};                               \
-    auto solved = solve<MODE, room, first>(source, directions, K, settings, floor2,            \
-                                             mask_value(mask, p), judge);                      \
+    const ls::Task task{directions, K, settings, floor2};                                      \
+    auto solved = solve<MODE, room, first>(source, task, mask_value(mask, p), judge);          \
     write<MODE>(solved.pixel, p, normals, albedo, valid);                                        \
     if (residual != nullptr) residual[p] = solved.pixel.residual;                                \
     if (used != nullptr) used[p] = static_cast<unsigned char>(solved.pixel.used);                \

@@ -1,6 +1,14 @@
 // Photometric stereo that outliers do not bend, one pixel at a time: without shadows (gated), in a
 // window of ranks (trimmed least squares), or by iteratively reweighted least squares (Holland and Welsch 1977), on the types of
-// least_squares.cuh. A Source gives the values v of light k and whether they are usable (1 or 0).
+// least_squares.cuh.
+//
+// A Source says what a pixel has to say, by
+//   load(k, v)          the values of light k; returns whether they are usable (1 or 0)
+//   fit_all(L, lights)  least squares over what is usable
+//   shade(d, lights)    takes note of what is not above d and so in shadow,
+//   lit(d)              and the source without it, which has, beside load,
+//   weighed(w, L, lights, g)   a source whose load returns the weights w that follow from g
+// Values computes all of it at every load, for a GPU thread; Block of blocks.h keeps it in memory.
 #pragma once
 
 #include "ranks.cuh"
@@ -41,6 +49,18 @@ struct System {
   F used;  // lights that count
 };
 
+// Member by member: for a whole struct GCC calls in a string instruction, which takes longer than
+// the sums.
+template <int C, class F>
+LS_FN System<C, F> no_lights() {
+  F none{};
+  System<C, F> s;
+  s.a = {none, none, none, none, none, none};
+  for (int c = 0; c < C; ++c) s.b[c] = {none, none, none};
+  s.used = none;
+  return s;
+}
+
 template <int C, class F>
 LS_FN void add_light(System<C, F>& s, const float* l, F w, const F (&v)[C]) {
   Vector<F> wl = {w * l[0], w * l[1], w * l[2]};
@@ -61,9 +81,9 @@ LS_FN void add_light(System<C, F>& s, const float* l, F w, const F (&v)[C]) {
 template <int C, class F>
 struct Fit {
   Vector<F> g[C];
-  Symmetric<F> a;
-  F determined;  // 1 or 0
-  F fallback;    // 1 where a guard refused the robust estimate
+  Symmetric<F> a;  // read with three channels only
+  F determined;    // 1 or 0
+  F fallback;      // 1 where a guard refused the robust estimate
 };
 
 // Takes the solution of a system where `wanted` and where the lights span three dimensions.
@@ -73,26 +93,34 @@ LS_FN F accept(const System<C, F>& s, F wanted, float smallest, Fit<C, F>& fit) 
   F ok = wanted * f.determined;
   auto yes = ok > F{};
   for (int c = 0; c < C; ++c) fit.g[c] = select(yes, substituted(f, s.b[c]), fit.g[c]);
-  fit.a = select(yes, s.a, fit.a);
+  if constexpr (C == 3) fit.a = select(yes, s.a, fit.a);
   return ok;
+}
+
+// The solution of a system; not determined where fewer than three lights count.
+template <int C, class F>
+LS_FN Fit<C, F> fitted(const System<C, F>& s, float smallest) {
+  Fit<C, F> fit;
+  F enough = select(s.used > splat<F>(2.5f), splat<F>(1.0f), F{});
+  for (int c = 0; c < C; ++c) fit.g[c] = s.b[c];  // keeps what is missing
+  fit.a = s.a;
+  fit.fallback = F{};
+  fit.determined = accept(s, enough, smallest, fit);
+  return fit;
 }
 
 // Least squares over the usable lights of a source.
 template <int C, class F, class Source>
 LS_FN Fit<C, F> fit_usable(const Source& source, const float* directions, int lights,
                            float smallest) {
-  System<C, F> s{};
+  System<C, F> s = no_lights<C, F>();
   for (int k = 0; k < lights; ++k) {
     F v[C];
     F w = source.load(k, v);
     s.used += w;
     add_light(s, directions + 3 * k, w, v);
   }
-  Fit<C, F> fit{};
-  F enough = select(s.used > splat<F>(2.5f), splat<F>(1.0f), F{});
-  for (int c = 0; c < C; ++c) fit.g[c] = s.b[c];  // keeps what is missing
-  fit.determined = accept(s, enough, smallest, fit);
-  return fit;
+  return fitted(s, smallest);
 }
 
 // Where a guard refused a fit, least squares over every usable light takes its place, if it can.
@@ -100,12 +128,26 @@ template <int C, class F>
 LS_FN void fall_back(const Fit<C, F>& plain, Fit<C, F>& fit) {
   auto refused = fit.determined < splat<F>(0.5f);
   for (int c = 0; c < C; ++c) fit.g[c] = select(refused, plain.g[c], fit.g[c]);
-  fit.a = select(refused, plain.a, fit.a);
+  if constexpr (C == 3) fit.a = select(refused, plain.a, fit.a);
   fit.fallback = select(refused, plain.determined, F{});
   fit.determined = select(refused, plain.determined, fit.determined);
 }
 
-// A source whose samples in shadow are not usable.
+// A source's lights with weights, computed at every load.
+template <int C, class F, class Source, class Weights>
+struct Weighed {
+  const Source& source;
+  const Weights& weights;
+  const float* directions;
+  const Vector<F> (&g)[C];
+
+  LS_METHOD F load(int k, F (&v)[C]) const {
+    F usable = source.load(k, v);
+    return weights(usable, v, directions + 3 * k, g);
+  }
+};
+
+// A source whose samples in shadow are not usable, found at every load.
 template <int C, class F, class Source>
 struct Lit {
   const Source& source;
@@ -115,41 +157,36 @@ struct Lit {
     F usable = source.load(k, v);
     return select(sum_of(v) > darkest, usable, F{});
   }
-};
 
-// Least squares, then again without the lights that its |g| shows to be in shadow; `darkest` is
-// lowered out of the way where that is refused.
-template <int C, class F, class Source>
-LS_FN Fit<C, F> fit_lit(const Source& source, const float* directions, int lights, float shadow,
-                        F& darkest) {
-  Fit<C, F> plain = fit_usable<C, F>(source, directions, lights, smallest_pivot);
-  darkest = F{};
-  for (int c = 0; c < C; ++c) darkest += root(dot(plain.g[c], plain.g[c]));
-  darkest = darkest * shadow;
-  Fit<C, F> fit =
-      fit_usable<C, F>(Lit<C, F, Source>{source, darkest}, directions, lights, trusted_pivot);
-  fall_back(plain, fit);
-  darkest = select(fit.fallback > F{}, splat<F>(-beyond), darkest);
-  return fit;
-}
+  template <class Weights>
+  LS_METHOD Weighed<C, F, Lit, Weights> weighed(const Weights& weights, const float* directions,
+                                                int, const Vector<F> (&g)[C]) const {
+    return {*this, weights, directions, g};
+  }
+};
 
 template <int C, class F>
 LS_FN F squared_error(const F (&v)[C], const float* l, const Vector<F> (&g)[C]) {
   F sum{};
   for (int c = 0; c < C; ++c) {
-    F e = v[c] - (g[c].x * l[0] + g[c].y * l[1] + g[c].z * l[2]);
+    F e = v[c] - g[c].x * l[0] - g[c].y * l[1] - g[c].z * l[2];
     sum += e * e;
   }
   return C == 1 ? sum : sum * (1.0f / C);
 }
 
+// Right to 12 bits or more: an error of a weight moves g by its share of a residual only.
+template <class F>
+LS_FN F rough_reciprocal(F x) {
+  return reciprocal(lesser(x, splat<F>(farthest2)));  // Newton's step cannot take infinity
+}
+
 template <RbSolver loss, class F>
 LS_FN F loss_weight(F u2) {
   F one = splat<F>(1.0f);
+  if constexpr (loss == RB_CAUCHY) return rough_reciprocal(one + u2);
   u2 = lesser(u2, splat<F>(farthest2));
-  if constexpr (loss == RB_CAUCHY) {
-    return reciprocal(one + u2);
-  } else if constexpr (loss == RB_HUBER) {
+  if constexpr (loss == RB_HUBER) {
     return select(u2 > one, inverse_root(u2), one);
   } else {
     F rest = greater(one - u2, F{});
@@ -186,7 +223,7 @@ LS_FN LossWeights<loss, C, F> scaled_weights(const Source& source, const float* 
     F e2 = squared_error<C>(v, directions + 3 * k, g);
     return select(usable > F{}, e2, splat<F>(1e30f));
   };
-  F median2 = ranked<room, F>(error2, lights, (lights + 1) / 2);
+  F median2 = median<room, F>(error2, lights);
   F norm2{};
   for (int c = 0; c < C; ++c) norm2 += dot(g[c], g[c]);
   norm2 = norm2 * (settings.epsilon * settings.epsilon / C);
@@ -195,21 +232,18 @@ LS_FN LossWeights<loss, C, F> scaled_weights(const Source& source, const float* 
   return {reciprocal(scale2)};
 }
 
+// One weighted solve after another; going turns 0 where one is refused.
 template <RbSolver loss, int C, class F, class Source>
-LS_FN void reweight(const Source& source, const float* directions, int lights, int iterations,
-                    const LossWeights<loss, C, F>& weights, Fit<C, F>& fit) {
-  F one = splat<F>(1.0f), going = fit.determined * (one - fit.fallback);
-  for (int i = 0; i < iterations; ++i) {
-    System<C, F> s{};
-    for (int k = 0; k < lights; ++k) {
-      F v[C];
-      F usable = source.load(k, v);
-      const float* l = directions + 3 * k;
-      add_light(s, l, weights(usable, v, l, fit.g), v);
-    }
-    going = accept(s, going, trusted_pivot, fit);
+LS_FN void reweight(const Source& source, const float* directions, int lights,
+                    const LossWeights<loss, C, F>& weights, F& going, Fit<C, F>& fit) {
+  System<C, F> s = no_lights<C, F>();
+  auto weighed = source.weighed(weights, directions, lights, fit.g);
+  for (int k = 0; k < lights; ++k) {
+    F v[C];
+    F w = weighed.load(k, v);
+    add_light(s, directions + 3 * k, w, v);
   }
-  fit.fallback = fit.determined * (one - going);
+  going = accept(s, going, trusted_pivot, fit);
 }
 
 // Where the kept ranks begin and end. Samples that tie across an end share its places, each with
@@ -263,21 +297,18 @@ LS_FN RankWeights<C, F> rank_weights(const Source& source, int lights,
 template <int C, class F, class Source>
 LS_FN Fit<C, F> fit_window(const Source& source, const float* directions, int lights,
                            const RankWeights<C, F>& weights) {
-  System<C, F> s{};
-  Fit<C, F> fit{};
+  System<C, F> s = no_lights<C, F>();
+  Vector<F> g[C];  // which these weights do not ask for
   F one = splat<F>(1.0f);
   for (int k = 0; k < lights; ++k) {
     F v[C];
     F usable = source.load(k, v);
-    F w = weights(usable, v, nullptr, fit.g);
+    F w = weights(usable, v, nullptr, g);
     s.used += select(w > splat<F>(counts), one, F{});
     add_light(s, directions + 3 * k, w, v);
   }
-  for (int c = 0; c < C; ++c) fit.g[c] = s.b[c];
-  F enough = select(s.used > splat<F>(2.5f), one, F{});
-  fit.determined = accept(s, enough, trusted_pivot, fit);
-  if (any(one - fit.determined))
-    fall_back(fit_usable<C, F>(source, directions, lights, smallest_pivot), fit);
+  Fit<C, F> fit = fitted(s, trusted_pivot);
+  if (any(one - fit.determined)) fall_back(source.fit_all(directions, lights), fit);
   return fit;
 }
 
@@ -337,30 +368,105 @@ LS_FN RobustPixel<F> concluded(const Source& source, const float* directions, in
   return result;
 }
 
-template <RbSolver solver, int C, class F, int room, class Source, class Examiner>
-LS_FN RobustPixel<F> solved_robustly(const Source& source, const float* directions, int lights,
-                                     const RbSettings& settings, float floor2, F inside,
-                                     const Examiner& examine) {
-  if constexpr (solver == RB_TRIMMED) {
-    auto weights = rank_weights<C, F, room>(source, lights, settings);
-    Fit<C, F> fit = fit_window<C, F>(source, directions, lights, weights);
-    return concluded<C, F>(source, directions, lights, weights, fit, floor2, inside,
-                           examine);
-  } else {
-    F darkest;
-    Fit<C, F> fit = fit_lit<C, F>(source, directions, lights, settings.shadow, darkest);
-    Lit<C, F, Source> lit{source, darkest};
-    if constexpr (solver == RB_GATED) {
-      return concluded<C, F>(lit, directions, lights, EvenWeights<C, F>{}, fit, floor2, inside,
-                             examine);
+template <RbSolver solver, int C, class F>
+struct WeightsOf {
+  typedef LossWeights<solver, C, F> type;
+};
+template <int C, class F>
+struct WeightsOf<RB_GATED, C, F> {
+  typedef EvenWeights<C, F> type;
+};
+template <int C, class F>
+struct WeightsOf<RB_TRIMMED, C, F> {
+  typedef RankWeights<C, F> type;
+};
+
+// What is asked of every pixel.
+struct Task {
+  const float* directions;
+  int lights;
+  RbSettings settings;
+  float floor2;
+};
+
+// The steps to a pixel's solution. Apart, so that a processor can take them for several vectors in
+// turn: while the solve of one waits for its divisions, the sums of another go on.
+template <RbSolver solver, int C, class F, int room, class Source>
+struct Steps {
+  static constexpr bool windowed = solver == RB_TRIMMED;
+  static constexpr bool reweighted = !windowed && solver != RB_GATED;
+
+  Source* source;
+  typename WeightsOf<solver, C, F>::type weights;
+  Fit<C, F> plain, fit;
+  F darkest, going;
+
+  LS_METHOD Steps() {}  // leaves its members as they are
+
+  // What shows in the window, or in shadow: all that is below a share of the plain fit's |g|.
+  LS_METHOD void look(const Task& task) {
+    if constexpr (windowed) {
+      weights = rank_weights<C, F, room>(*source, task.lights, task.settings);
     } else {
-      auto weights =
-          scaled_weights<solver, C, F, room>(lit, directions, lights, settings, floor2, fit.g);
-      reweight(lit, directions, lights, settings.iterations, weights, fit);
-      return concluded<C, F>(lit, directions, lights, weights, fit, floor2, inside,
-                             examine);
+      plain = source->fit_all(task.directions, task.lights);
+      darkest = F{};
+      for (int c = 0; c < C; ++c) darkest += root(dot(plain.g[c], plain.g[c]));
+      darkest = darkest * task.settings.shadow;
+      source->shade(darkest, task.lights);
     }
   }
+
+  // Least squares in the window or without shadows; these are let in again where that is refused.
+  LS_METHOD void start(const Task& task) {
+    if constexpr (windowed) {
+      fit = fit_window<C, F>(*source, task.directions, task.lights, weights);
+    } else {
+      auto lit = source->lit(darkest);
+      fit = fit_usable<C, F>(lit, task.directions, task.lights, trusted_pivot);
+      if (!any(splat<F>(1.0f) - fit.determined)) return;
+      fall_back(plain, fit);
+      darkest = select(fit.fallback > F{}, splat<F>(-beyond), darkest);
+      source->shade(darkest, task.lights);
+    }
+  }
+
+  LS_METHOD void measure(const Task& task) {
+    weights = scaled_weights<solver, C, F, room>(source->lit(darkest), task.directions,
+                                                 task.lights, task.settings, task.floor2, fit.g);
+    going = fit.determined * (splat<F>(1.0f) - fit.fallback);
+  }
+
+  LS_METHOD void again(const Task& task) {
+    reweight(source->lit(darkest), task.directions, task.lights, weights, going, fit);
+  }
+
+  template <class Examiner>
+  LS_METHOD RobustPixel<F> end(const Task& task, F inside, const Examiner& examine) {
+    if constexpr (reweighted) fit.fallback = fit.determined * (splat<F>(1.0f) - going);
+    if constexpr (windowed)
+      return concluded<C, F>(*source, task.directions, task.lights, weights, fit, task.floor2,
+                             inside, examine);
+    else
+      return concluded<C, F>(source->lit(darkest), task.directions, task.lights, weights, fit,
+                             task.floor2, inside, examine);
+  }
+};
+
+// Solves the pixels of `turns` sources.
+template <RbSolver solver, int C, class F, int room, int turns, class Source, class Examiner>
+LS_FN void solved_robustly(Source (&sources)[turns], const Task& task, const F (&inside)[turns],
+                           const Examiner (&examine)[turns], RobustPixel<F> (&results)[turns]) {
+  typedef Steps<solver, C, F, room, Source> Each;
+  Each each[turns];
+  for (int i = 0; i < turns; ++i) each[i].source = &sources[i];
+  for (int i = 0; i < turns; ++i) each[i].look(task);
+  for (int i = 0; i < turns; ++i) each[i].start(task);
+  if constexpr (Each::reweighted) {
+    for (int i = 0; i < turns; ++i) each[i].measure(task);
+    for (int n = 0; n < task.settings.iterations; ++n)
+      for (int i = 0; i < turns; ++i) each[i].again(task);
+  }
+  for (int i = 0; i < turns; ++i) results[i] = each[i].end(task, inside[i], examine[i]);
 }
 
 // Deepest rank that a solver asks for.
@@ -385,6 +491,12 @@ struct Values {
     if constexpr (mode == LS_GREY) v[0] = v[0] * table.gain[k];
     return usable(read, low, high);
   }
+
+  LS_METHOD Fit<columns(mode), F> fit_all(const float* directions, int lights) const {
+    return fit_usable<columns(mode), F>(*this, directions, lights, smallest_pivot);
+  }
+  LS_METHOD void shade(F, int) const {}
+  LS_METHOD Lit<columns(mode), F, Values> lit(F darkest) const { return {*this, darkest}; }
 };
 
 }  // namespace ls

@@ -19,8 +19,9 @@ from mvps.stereo.solvers import SHADOW, Solver
 
 LOOKED_AT = 4096  # pixels
 OUTLIER = 0.08  # of the albedo: from here on a residual is no noise
-HIGHLIGHTS = 0.005  # of the lit samples: from here on highlights bend least squares
+HIGHLIGHTS = 0.008  # of the lit samples: from here on highlights bend least squares
 SHADOWS = 0.03  # of the samples
+CONTRADICTION = 0.012  # of the albedo: from here on four lights are not cut down to three
 FEWEST_JUDGED = 4  # lights: three are always explained, whatever they show
 FEWEST_REWEIGHTED = 5  # lights: with fewer, one outlier cannot be told from the others
 FEWEST_TRIMMED = (
@@ -72,12 +73,15 @@ def choose(problem: Problem, samples: Array) -> Choice:
     if lights < FEWEST_JUDGED:
         plain = replace(problem.solver, name="ls")
         return Choice(plain, f"{lights} lights leave nothing to choose", 0.0, 0.0, 0)
-    highlights, shadows, pixels = _shares(problem, samples)
-    glossy, shaded = highlights >= HIGHLIGHTS, shadows >= SHADOWS
+    highlights, shadows, contradiction, pixels = _shares(problem, samples)
+    glossy = highlights >= HIGHLIGHTS
+    shaded = shadows >= SHADOWS
     if glossy and lights >= FEWEST_TRIMMED:
         name, because = "trimmed", f"{lights} lights leave enough inside a window of ranks"
     elif glossy and lights >= FEWEST_REWEIGHTED:
         name, because = "irls", f"{lights} lights are too few for a window of ranks"
+    elif shaded and lights == FEWEST_JUDGED and contradiction >= CONTRADICTION:
+        name, because = "ls", f"without shadows the four lights disagree by {contradiction:.1%}"
     elif shaded:
         name, because = "gated", "too few lights to find highlights" if glossy else "no gloss"
     else:
@@ -87,8 +91,8 @@ def choose(problem: Problem, samples: Array) -> Choice:
     return Choice(replace(problem.solver, name=name), reason, highlights, shadows, pixels)
 
 
-def _shares(problem: Problem, samples: Array) -> tuple[float, float, int]:
-    """Highlights, shadows and the number of pixels that could be judged."""
+def _shares(problem: Problem, samples: Array) -> tuple[float, float, float, int]:
+    """Highlights, shadows, what lit lights leave to least squares, pixels that could be judged."""
     trial = replace(problem, solver=replace(problem.solver, name="irls"))
     raw = samples.astype(np.float64).reshape(*samples.shape[:2], problem.channels)
     sound = (np.abs(raw) < 2.0**50).all(axis=(0, 2)) & (raw.max(axis=(0, 2), initial=0) > 0)
@@ -100,11 +104,23 @@ def _shares(problem: Problem, samples: Array) -> tuple[float, float, int]:
         albedo = np.linalg.norm(fit.G[:, :, 0], axis=1)
         judged = fit.determined & (albedo > problem.floor) & np.isfinite(albedo)
     if not judged.any():
-        return 0.0, 0.0, 0
+        return 0.0, 0.0, 0.0, 0
     values, albedo, usable = v[:, judged, 0], albedo[judged], usable[:, judged]
     predicted = problem.directions @ fit.G[judged, :, 0].T
     lit = (values > SHADOW * albedo) & usable
     excess = (values - np.maximum(predicted, 0))[lit] / np.broadcast_to(albedo, lit.shape)[lit]
     balance = np.count_nonzero(excess > OUTLIER) - np.count_nonzero(excess < -OUTLIER)
     shadows = 1 - lit.sum() / usable.sum()
-    return balance / max(excess.size, 1), float(shadows), int(judged.sum())
+    contradiction = _contradiction(problem.directions, values / albedo, lit)
+    return balance / max(excess.size, 1), float(shadows), contradiction, int(judged.sum())
+
+
+def _contradiction(L: Array, shading: Array, lit: Array) -> float:
+    """90th percentile of what least squares leaves (root of the sum of squares) where all is lit.
+
+    A share of the albedo. Gloss and wrong directions leave it to neither side of four lights, and a
+    pixel that is cut down to three of them gets it whole.
+    """
+    shading = shading[:, lit.all(axis=0)]
+    left = shading - L @ (np.linalg.pinv(L) @ shading)
+    return float(np.percentile(np.linalg.norm(left, axis=0), 90)) if left.size else 0.0

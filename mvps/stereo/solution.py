@@ -78,6 +78,7 @@ class StripOut:
     condition, deviation : (N,) float32, the latter in degrees; these two, the next two, the
         residual and the lights used are there together, or neither of these four
     saturated, shadowed : (N,) uint8
+    depth : (N,) float32 mm, of the surface that a run found; no solver writes it
     """
 
     normals: Any
@@ -90,6 +91,7 @@ class StripOut:
     deviation: Any = None
     saturated: Any = None
     shadowed: Any = None
+    depth: Any = None
 
     @classmethod
     def empty(

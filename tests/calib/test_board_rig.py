@@ -133,7 +133,7 @@ def test_what_is_no_rig_is_refused() -> None:
 
 @pytest.mark.slow
 def test_deviations_of_a_mount_cover_the_truth_at_their_stated_rate() -> None:
-    """200 trials of two cameras, 0.1 px; bounds are three binomial deviations."""
+    """100 trials of two cameras, 0.1 px; bounds are three binomial deviations."""
     mounts = MOUNTS[:2]
     rng = np.random.default_rng(3)
     clean = list(rig_views(mounts).values())
@@ -142,7 +142,7 @@ def test_deviations_of_a_mount_cover_the_truth_at_their_stated_rate() -> None:
     row = np.zeros(16)
     row[:6] = *CAMERA.matrix[[0, 1, 0, 1], [0, 1, 2, 2]], *CAMERA.distortion[:2]
     start = Bundle(np.array([row, row]), mounts, np.array([np.column_stack(p) for p in POSES]))
-    scores = np.empty((200, 6))
+    scores = np.empty((100, 6))
     for score in scores:
         seen = [
             replace(part, pixels=part.pixels + rng.normal(0, NOISE, part.pixels.shape))

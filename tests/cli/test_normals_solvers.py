@@ -51,6 +51,45 @@ def test_auto_says_what_it_chose_and_why_and_comes_closer(tmp_path: Path) -> Non
     assert robust < 0.5 * plain
 
 
+TINT = np.array([1.0, 0.55, 0.3])
+
+
+def write_tinted(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A matt part of one colour with white highlights under 24 lights; its normals and albedo."""
+    matt, glossy = (
+        render(Look(shape="part", lights=24, gloss=gloss, roughness=0.2, bits=16))
+        for gloss in (0.0, 0.04)
+    )
+    folder.mkdir(parents=True)
+    exposure = [image[:, image.shape[1] // 2].mean() for image in (matt.images, glossy.images)]
+    shine = np.maximum(glossy.images * (exposure[0] / exposure[1]) - matt.images, 0)
+    images = 0.6 * (matt.images[..., None] * TINT + shine[..., None])
+    for number, image in enumerate(np.clip(images, 0, 65535), start=1):
+        write_image(folder / f"{number:03d}.png", np.rint(image).astype(np.uint16))
+    write_directions(folder, matt.directions)
+    return matt.normals, TINT
+
+
+@pytest.mark.parametrize("solver", ["gated", "trimmed", "irls", "auto"])
+def test_one_normal_and_a_colour_come_of_all_channels(tmp_path: Path, solver: str) -> None:
+    truth, tint = write_tinted(tmp_path / "raw")
+    words = ("normals", tmp_path / "raw")
+    flags = ("--grey", "channels", "--format", "npy", "--no-light-check")
+    for name in ("ls", solver):
+        done = mvps(*words, tmp_path / name, "--solver", name, *flags)
+        assert done.returncode == 0, done.stderr
+
+    albedo = tifffile.imread(tmp_path / solver / "albedo.tif")
+    assert albedo.shape == (*truth.shape[:2], 3)
+    assert np.isfinite(albedo).all() and (albedo >= 0).all()
+    ratio = np.median(albedo[..., 1:] / albedo[..., :1], axis=(0, 1))
+    np.testing.assert_allclose(ratio, tint[1:], atol=0.03)
+    plain, robust = (
+        degrees_between(normals_of(tmp_path / name), truth).mean() for name in ("ls", solver)
+    )
+    assert robust < (0.95 if solver == "gated" else 0.5) * plain  # it leaves highlights in
+
+
 def test_the_quality_map_shows_where_a_solver_fell_back(tmp_path: Path) -> None:
     write_glossy(tmp_path / "raw", lights=6)
     mvps("normals", tmp_path / "raw", tmp_path / "out", "--solver", "trimmed", "--quality")
