@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("mvps", "kernels", "calib")
+PARTS = ("mvps", "kernels", "calib", "examples/parts")
 FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 PROBE = """
 import json, mvps
@@ -22,6 +22,7 @@ print(json.dumps({
     "home": mvps.__file__,
     "kernels": sorted(path.name for path in resource_dir("kernels").iterdir()),
     "cameras": sorted(published_cameras()),
+    "parts": sorted(path.name for path in resource_dir("examples/parts").iterdir()),
     "core": instruction_set(),
     "reason": reason() if instruction_set() is None else "",
 }))
@@ -59,6 +60,7 @@ def test_an_installation_stands_on_its_own(tmp_path: Path, compiler: str) -> Non
 
     assert found["home"].startswith(str(site))
     assert {"least_squares.cu", "least_squares.cuh"} <= set(found["kernels"])
+    assert {"NOTICE.md", "jst_header.wrl"} <= set(found["parts"])
     assert found["cameras"] == ["cam1", "cam2", "cam3", "cam4"]
     if compiler == "missing":
         assert found["core"] is None
