@@ -127,7 +127,19 @@ def _command() -> Any:
     help would double the time in which ``mvps --help`` answers. Built once, since every command
     registers itself anew with the application.
     """
-    from mvps.cli import calib, doctor, evaluate, flatten, lights, normals, report, surface, synth
+    from mvps.cli import (
+        calib,
+        detect,
+        doctor,
+        evaluate,
+        flatten,
+        lights,
+        normals,
+        report,
+        surface,
+        synth,
+        weights,
+    )
 
     normals.register(app)
     flatten.register(app)
@@ -137,6 +149,8 @@ def _command() -> Any:
     calib.register(app)
     lights.register(app)
     synth.register(app)
+    detect.register(app)
+    weights.register(app)
     doctor.register(app)
     root: Any = typer.main.get_command(app)
     below = list(root.commands.values())

@@ -25,9 +25,11 @@ class Record:
     label : 0 sound, 1 defective
     defect : kind of the defect, :data:`GOOD` where there is none
     rgb : colour image, None where there is none
-    normals : normal map, None where there is none
+    normals : normal map, or organised points that :func:`mvps.datasets.read_record_normals` turns
+        into one; None where there is none
     mask : image that is non-zero on the defect, None where nothing is marked
-    convention : of the stored normals: opengl, directx or opencv; None: what the file says
+    convention : of the stored normals: opengl, directx or opencv; None: what the file says; xyz:
+        the file holds points
     """
 
     category: str

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mvps.datasets.normals import read_record_normals
 from mvps.datasets.record import RGB, Record
 from mvps.errors import ImageError, InputError
 from mvps.images import DEFAULT_MAX_PIXELS, ImageRef, read_image
-from mvps.images.maps import read_normals
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
@@ -72,7 +72,7 @@ def load_planes(record: Record, modality: str, preprocess: Preprocess) -> Planes
         raise InputError(record.name, f"has no {modality}", "train with the other modality alone")
     if modality == RGB:
         return rgb_planes(read_colour(path), preprocess)
-    normals, _ = read_normals(path, convention=record.convention)
+    normals, _ = read_record_normals(record)
     return normal_planes(normals, preprocess)
 
 
