@@ -160,9 +160,9 @@ def cut_faces(mesh: Mesh, cut: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def piece_at(mesh: Mesh, point: Array) -> NDArray[np.bool_]:
-    """Faces (F,) of the connected piece that has the vertex nearest to a point."""
-    corner = mesh.vertices[mesh.faces]
-    nearest = int(((corner - point) ** 2).sum(axis=2).min(axis=1).argmin())
+    """Faces (F,) of the connected piece that has the face whose middle is nearest to a point."""
+    middle = mesh.vertices[mesh.faces].mean(axis=1)
+    nearest = int(((middle - point) ** 2).sum(axis=1).argmin())
     piece = components(mesh)
     return np.asarray(piece == piece[nearest])
 

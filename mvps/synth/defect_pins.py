@@ -36,7 +36,7 @@ class FreeEnd:
     Attributes
     ----------
     faces : (F,) bool, of the pin
-    tip : (3,) mm, a vertex at the end
+    tip : (3,) mm, the middle of the face at the end, which no other piece shares
     hinge : (3,) mm, on the axis, where the pin leaves the body
     way : unit, towards the end
     leans : unit rows (2 or 4, 3), ways that it may lean
@@ -113,7 +113,7 @@ def _free_end(mesh: Mesh, faces: NDArray[np.bool_], sign: float, rays: Rays) -> 
     reach = np.concatenate([widths, widths]) / 2 + (CLOSE - 0.5) * thickness
     end = along.max() * axis + middle @ across
     inside = end - 0.02 * thickness * axis
-    if rays.free(inside, axis, faces) < thickness:
+    if rays.free(inside, axis, faces) < thickness or _held(mesh, faces, points, along, thickness):
         return None
     entry = min(rays.free(inside, -axis, faces), float(np.ptp(along)))
     length = 0.0
@@ -127,7 +127,21 @@ def _free_end(mesh: Mesh, faces: NDArray[np.bool_], sign: float, rays: Rays) -> 
     hinge = end - length * axis
     order = [thin] if widths[wide] > BLADE * thickness else [thin, wide]
     leans = np.concatenate([across[order], -across[order]])
-    return FreeEnd(faces, points[along.argmax()], hinge, axis, leans, thickness, length)
+    centres = mesh.vertices[mesh.faces[faces]].mean(axis=1)
+    tip = centres[(centres @ axis).argmax()]
+    return FreeEnd(faces, tip, hinge, axis, leans, thickness, length)
+
+
+def _held(
+    mesh: Mesh, faces: NDArray[np.bool_], points: Array, along: Array, thickness: float
+) -> bool:
+    """Whether an end meets another piece: CAD bodies have no faces where they touch."""
+    end = points[along > along.max() - 0.1 * thickness]
+    gap = 0.05 * thickness
+    others = mesh.vertices[np.unique(mesh.faces[~faces])]
+    near = ((others > end.min(axis=0) - gap) & (others < end.max(axis=0) + gap)).all(axis=1)
+    apart = np.linalg.norm(end[:, None] - others[None, near], axis=2)
+    return bool((apart < gap).any())
 
 
 def _long_axis(points: Array) -> Array:
