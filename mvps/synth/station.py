@@ -1,0 +1,196 @@
+"""A rig with a part before it, set up once: part, looks, views, sensor and exposures.
+
+Whatever specimens follow, the cameras and the exposures stay, as they do on a line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from mvps.calib import published_cameras, read_cameras
+from mvps.calib.geometry import pose, unproject
+from mvps.calib.transforms import resize_camera
+from mvps.errors import InputError
+from mvps.lights import LightRig, read_lights
+from mvps.synth.dataset_plan import DatasetOptions
+from mvps.synth.defects import KINDS
+from mvps.synth.parts import Part
+from mvps.synth.placing import Jitter
+from mvps.synth.renderer import Renderer
+from mvps.synth.sensor import Sensor
+from mvps.synth.shot import Exposure, ShotSettings, meter
+from mvps.synth.subjects import find_part
+from mvps.synth.views import FIVE, FRAME, View, camera_in_world, five_views, ring
+from mvps.yaml_nodes import did_you_mean
+
+READ_NOISE_E = 6.0
+METER_SIDE = 160  # px, the longest side of the pictures that set an exposure
+METER_SAMPLES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Station:
+    """A part before the rig.
+
+    Attributes
+    ----------
+    name : what its pictures are called after
+    part : in its own frame, upright
+    views : cameras and lights
+    settings : of every shot
+    exposures : by the name of the view
+    warnings : what checking the mesh and the views found, one line each
+    """
+
+    name: str
+    part: Part
+    views: tuple[View, ...]
+    settings: ShotSettings
+    exposures: Mapping[str, Exposure]
+    warnings: tuple[str, ...] = ()
+
+
+def make_sensor(bits: int, *, noise: bool, full_well: float, black_level: float = 0.0) -> Sensor:
+    """The camera of the rig; without noise it counts endless electrons."""
+    if not noise:
+        return Sensor(bits=bits, full_well_e=math.inf, read_noise_e=0.0, black_level_dn=black_level)
+    return Sensor(
+        bits=bits, full_well_e=full_well, read_noise_e=READ_NOISE_E, black_level_dn=black_level
+    )
+
+
+@lru_cache(maxsize=4)
+def station_of(category: str, options: DatasetOptions) -> Station:
+    """The station of one category of a data set, its exposures not set yet.
+
+    Raises
+    ------
+    InputError
+        An unknown part, a mesh that cannot be rendered, or lights that cannot be used.
+    """
+    subject = find_part(category)
+    lights = lights_of(options.lights, options.light_file)
+    if lights.positions is not None and options.normals == "solved":
+        what = "holds near lights, whose normals need a distance"
+        raise InputError(options.light_file, what, "take --normals truth, or solve --raw stacks")
+    views = views_of(subject.part, FIVE[: options.views], (options.width, options.height), lights)
+    sensor = make_sensor(options.bits, noise=options.noise, full_well=options.full_well)
+    settings = ShotSettings(options.samples, sensor, interreflection=options.interreflection)
+    return Station(subject.name, subject.part, views, settings, {}, subject.warnings)
+
+
+def with_exposures(station: Station, renderers: Iterable[Renderer]) -> Station:
+    """The station with exposures under which the part is not too bright in any of several poses."""
+    settings = replace(station.settings, samples=METER_SAMPLES)
+    found: dict[str, Exposure] = {}
+    for renderer in renderers:
+        for view in station.views:
+            each = meter(renderer, _small(view), settings)
+            least = found.get(view.name, each)
+            found[view.name] = Exposure(
+                min(each.stack, least.stack), min(each.picture, least.picture)
+            )
+    return replace(station, exposures=found)
+
+
+def check_kinds(part: Part, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """Kinds of defects that suit a part, of those that are wanted (all when none are named).
+
+    Raises
+    ------
+    InputError
+        There is no such kind.
+    """
+    for kind in wanted:
+        if kind not in KINDS:
+            raise InputError("--defects", f"unknown kind {kind!r}", did_you_mean(kind, KINDS))
+    return tuple(kind for kind in (wanted or KINDS) if kind != "bent_pin" or part.pins)
+
+
+def lights_of(count: int, file: str) -> LightRig:
+    """The lights of a file, or a ring of a number of them."""
+    return read_lights(Path(file)) if file else ring(count)
+
+
+def views_of(
+    part: Part, names: Sequence[str], size: tuple[int, int] | None, lights: LightRig
+) -> tuple[View, ...]:
+    """Views by their names: of the five, the published cameras, or of a calibration file.
+
+    Parameters
+    ----------
+    names : "five", names of the five, names of published cameras, or paths
+    size : (width, height); None is 512x512 for the five and the camera's own for others
+    """
+    views: list[View] = []
+    low, high = part.mesh.vertices.min(axis=0), part.mesh.vertices.max(axis=0)
+    span = float(np.linalg.norm(high - low)) + 2 * Jitter().shift_mm
+    five = five_views(
+        span, size or (512, 512), lights=lights, centre_height_mm=float(high[2] - low[2]) / 2
+    )
+    own = {view.name: view for view in five}
+    for name in names:
+        if name == "five":
+            views += five
+        elif name in own:
+            views.append(own[name])
+        else:
+            views += _camera_views(name, size, lights)
+    repeated = {view.name for view in views if sum(v.name == view.name for v in views) > 1}
+    if repeated or not views:
+        what = f"names the view {min(repeated)!r} twice" if repeated else "names no view"
+        raise InputError("--views", what, "e.g. five")
+    return tuple(views)
+
+
+def aim(views: Sequence[View]) -> tuple[float, float]:
+    """Where on the plate (x, y in mm) the part is to stand, so that all views look at it.
+
+    The views of the rig in software look at the origin; others are asked what the middle of their
+    picture shows of the plate.
+    """
+    foreign = [view.camera for view in views if view.camera.frame_id != FRAME]
+    if not foreign:
+        return 0.0, 0.0
+    places = []
+    for camera in foreign:
+        width, height = camera.image_size
+        rays, _ = unproject(camera, np.array([[(width - 1) / 2, (height - 1) / 2]]))
+        rotation, _ = pose(camera)
+        ray, centre = rays[0] @ rotation, camera.centre()
+        if ray[2] < 0:
+            places.append(centre[:2] - centre[2] / ray[2] * ray[:2])
+    if not places:
+        raise InputError("--views", "no camera looks at the plate", "check the calibration")
+    x, y = np.mean(places, axis=0)
+    return float(x), float(y)
+
+
+def _camera_views(name: str, size: tuple[int, int] | None, lights: LightRig) -> list[View]:
+    published = published_cameras()
+    path = published.get(name, Path(name))
+    if not path.exists():
+        known = (*FIVE, "five", *published)
+        raise InputError("--views", f"{name!r} is no view and no file", did_you_mean(name, known))
+    found = []
+    for number, camera in enumerate(read_cameras(path), 1):
+        label = name if name in published else camera.name or f"{path.stem}_{number}"
+        placed = replace(camera_in_world(camera), name=label)
+        found.append(View(label, placed if size is None else resize_camera(placed, size), lights))
+    return found
+
+
+def _small(view: View) -> View:
+    """The same view in a picture small enough to set an exposure by."""
+    width, height = view.camera.image_size
+    share = METER_SIDE / max(width, height)
+    if share >= 1:
+        return view
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return replace(view, camera=resize_camera(view.camera, size, allow_aspect=True))
