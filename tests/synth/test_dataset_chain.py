@@ -16,6 +16,8 @@ import pytest
 from rendered_set import read_list
 from running import mvps, only_error
 
+from mvps.datasets import read_dataset, read_record_normals
+
 pytest.importorskip("mitsuba", reason="rendering needs the extra 'synth'")
 
 WORDS = (
@@ -108,6 +110,22 @@ def test_maps_of_the_set_are_those_that_mvps_normals_makes_of_its_stacks(
     ]
     again = cv2.imread(str(tmp_path / "S0001" / "top" / "normals.png"))[..., ::-1]
     assert np.abs((row.normals + 1) * 127.5 - again).max() <= 1
+
+
+def test_the_reader_of_data_sets_takes_it_as_it_is(rendered: Path) -> None:
+    found = read_dataset(rendered)
+    assert [finding.message for finding in found.findings] == []
+    for part in ("train", "test"):
+        rows = read_list(rendered, "block", part)
+        records = {(r.sample, r.view): r for r in found.records if r.split == part}
+        assert len(records) == len(rows)
+        for row in rows:
+            view = {"C1": "top", "C2": "front"}[row.entry["view"]]
+            record = records[row.entry["sample"], view]
+            assert record.label == (row.entry["anomaly_class"] != "OK")
+            normals, valid = read_record_normals(record)
+            assert valid.all()
+            assert np.abs(normals - row.normals).max() < 0.01
 
 
 def test_the_sheet_and_the_records_of_every_picture_are_there(rendered: Path) -> None:
