@@ -215,6 +215,9 @@ def refine_near(mesh: Mesh, touches: Region, edge_mm: float, *, smooth: bool = T
         material=np.concatenate([mesh.material[~local], piece.material]),
         surface=np.concatenate([mesh.surface[~local], piece.surface]),
         label=np.concatenate([mesh.label[~local], piece.label]),
+        normals=None
+        if mesh.normals is None or piece.normals is None
+        else np.concatenate([mesh.normals[~local], piece.normals]),
     )
 
 
@@ -234,17 +237,22 @@ def displace(
     """Move vertices by ``shift`` (V, 3) and label the faces of the patch that show it.
 
     A face shows the defect where it, or its smoothed normal, turns by more than 1 degree or its
-    centre moves by more than 3% of the depth.
+    centre moves by more than 3% of the depth. Normals at corners change by what the move changes:
+    those that finer triangles alone would give differ from the sound part's beside a fillet.
     """
-    before = take_faces(mesh, patch)
-    after = take_faces(replace(mesh, vertices=mesh.vertices + shift), patch)
+    sound = corner_normals(mesh)
+    moved = replace(mesh, vertices=mesh.vertices + shift, normals=None)
+    before, after = take_faces(replace(mesh, normals=None), patch), take_faces(moved, patch)
     travel = np.linalg.norm(shift[mesh.faces[patch]].mean(axis=1), axis=1)
     shown = travel > VISIBLE_SHARE * depth_mm
     shown |= _turned(face_normals(before), face_normals(after))
-    marked = labelled(after, shown, label)  # a labelled face is smoothed by its own rule
-    shown |= _turned(corner_normals(before).mean(axis=1), corner_normals(marked).mean(axis=1))
-    moved = replace(mesh, vertices=mesh.vertices + shift)
-    return labelled(moved, np.flatnonzero(patch)[shown], label)
+    # a labelled face is smoothed by its own rule, on both sides of the difference
+    change = corner_normals(labelled(after, shown, label))
+    change = change - corner_normals(labelled(before, shown, label))
+    normals = sound.copy()
+    normals[patch] = _unit(sound[patch] + change, sound[patch])
+    shown |= _turned(sound[patch].mean(axis=1), normals[patch].mean(axis=1))
+    return labelled(replace(moved, normals=normals), np.flatnonzero(patch)[shown], label)
 
 
 def labelled(mesh: Mesh, faces: NDArray[np.integer] | NDArray[np.bool_], label: int) -> Mesh:
@@ -296,6 +304,12 @@ def _lean(flat: Array) -> Array:
     """Cosine between triangles (F, 3, 3) in chart coordinates and the chart's normal, (F,)."""
     cross = np.cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
     return np.asarray(cross[:, 2] / np.maximum(np.linalg.norm(cross, axis=1), 1e-30))
+
+
+def _unit(vectors: Array, otherwise: Array) -> Array:
+    """Vectors (..., 3) at length 1, and others where one has next to none."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), otherwise)
 
 
 def _turned(before: Array, after: Array) -> NDArray[np.bool_]:

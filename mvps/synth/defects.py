@@ -6,6 +6,7 @@ normals. The mask of a defect follows from which triangle a ray hits first.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from mvps.synth.defect_surface import (
     refine_patch,
 )
 from mvps.synth.defect_types import GEOMETRIC, KINDS, Damaged, Defect, Looks
-from mvps.synth.mesh import Mesh, bounds
+from mvps.synth.mesh import Mesh, bounds, corner_normals
 
 if TYPE_CHECKING:
     from mvps.synth.renderer import Renderer
@@ -64,7 +65,7 @@ def apply_defect(mesh: Mesh, looks: Looks, defect: Defect) -> Damaged:
     """
     check_size(mesh, defect.kind, defect.size_mm)
     try:
-        return _apply(mesh, looks, defect)
+        return _apply(replace(mesh, normals=corner_normals(mesh)), looks, defect)
     except (KeyError, TypeError, ValueError) as error:
         what = f"its record does not describe a {defect.kind} ({error})"
         raise InputError(defect.kind, what) from error

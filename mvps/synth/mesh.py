@@ -31,6 +31,8 @@ class Mesh:
     surface : (F,) int32, number of the CAD face (smooth within itself), -1 where none is known
     label : (F,) int16, 0 for a sound face, d > 0 for a face of defect d
     materials : names of the materials
+    normals : (F, 3 corners, 3) unit, what the corners are shaded with, where finer triangles are
+        not to change it; None: :func:`corner_normals` follows from the faces
     """
 
     vertices: NDArray[np.float64]
@@ -39,6 +41,7 @@ class Mesh:
     surface: NDArray[np.int32]
     label: NDArray[np.int16]
     materials: tuple[str, ...]
+    normals: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,7 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
         known = mesh.surface >= 0
         surface.append(np.where(known, mesh.surface + np.int32(next_surface), mesh.surface))
         next_surface += int(mesh.surface.max(initial=-1)) + 1
+    shaded = any(mesh.normals is not None for mesh in meshes)
     return Mesh(
         np.concatenate([np.empty((0, 3)), *(mesh.vertices for mesh in meshes)]),
         np.concatenate([np.empty((0, 3), np.int32), *faces]),
@@ -97,6 +101,7 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
         np.concatenate([np.empty(0, np.int32), *surface]),
         np.concatenate([np.empty(0, np.int16), *(mesh.label for mesh in meshes)]),
         names,
+        np.concatenate([corner_normals(mesh) for mesh in meshes]) if shaded else None,
     )
 
 
@@ -113,6 +118,7 @@ def take_faces(mesh: Mesh, keep: NDArray[np.bool_] | NDArray[np.integer]) -> Mes
         mesh.surface[keep],
         mesh.label[keep],
         mesh.materials,
+        None if mesh.normals is None else mesh.normals[keep],
     )
 
 
@@ -136,7 +142,7 @@ def weld(mesh: Mesh, tolerance_mm: float = 1e-5) -> Mesh:
     root = connected(len(mesh.vertices), pairs[0], pairs[1])
     faces = root[mesh.faces].astype(np.int32)
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
-    return take_faces(replace(mesh, faces=faces), whole)
+    return take_faces(replace(mesh, faces=faces, normals=None), whole)
 
 
 def bounds(mesh: Mesh) -> NDArray[np.float64]:
@@ -188,8 +194,11 @@ def corner_normals(mesh: Mesh, crease_deg: float = CREASE_DEG) -> NDArray[np.flo
     Around a vertex, the normal goes on smoothly over an edge that turns by less than the crease
     angle, or by less than 80 degrees within one CAD face, and over no edge of a seam of two CAD
     faces that is mostly sharper; faces weigh by their angle and area.
-    The mesh must be welded. A face of no area takes its neighbours' normal.
+    The mesh must be welded. A face of no area takes its neighbours' normal. Normals that the mesh
+    keeps are returned as they are.
     """
+    if mesh.normals is not None:
+        return mesh.normals
     normal, area = face_normals(mesh), face_areas(mesh)
     group = _smooth_groups(mesh, normal, crease_deg)
     weight = (_corner_angles(mesh) * area[:, None]).ravel()
@@ -206,10 +215,14 @@ def corner_normals(mesh: Mesh, crease_deg: float = CREASE_DEG) -> NDArray[np.flo
 def transformed(mesh: Mesh, matrix: NDArray[np.float64]) -> Mesh:
     """The mesh moved by an affine matrix (4, 4); faces are turned round where it mirrors."""
     moved = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]
-    faces = mesh.faces
+    faces, normals = mesh.faces, mesh.normals
+    if normals is not None:
+        normals = normals @ np.linalg.inv(matrix[:3, :3])
+        normals = normals / np.linalg.norm(normals, axis=2, keepdims=True)
     if np.linalg.det(matrix[:3, :3]) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    return replace(mesh, vertices=moved, faces=faces)
+        normals = None if normals is None else np.ascontiguousarray(normals[:, ::-1])
+    return replace(mesh, vertices=moved, faces=faces, normals=normals)
 
 
 def connected(count: int, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.int64]:

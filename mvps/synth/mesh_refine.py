@@ -40,10 +40,10 @@ QUADRANGLES: dict[int, tuple[tuple[int, int, int], tuple[int, int, int, int]]] =
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A mesh under refinement; ``normals`` (F, 3, 3) at the corners where it is kept smooth."""
+    """A mesh under refinement, with normals where new vertices or shading need them."""
 
     mesh: Mesh
-    normals: NDArray[np.float64] | None
+    smooth: bool
     parent: NDArray[np.int64]
 
 
@@ -58,7 +58,8 @@ def refine(
     """Halve the edges of the faces of a region until none is longer than ``edge_mm``.
 
     Faces beside the region are divided only where they share a halved edge. Material, CAD face
-    and label go on to the pieces of a face.
+    and label go on to the pieces of a face, and so do normals that the mesh keeps: halfway between
+    two corners lies the mean of theirs, as shading has it.
 
     Parameters
     ----------
@@ -75,8 +76,8 @@ def refine(
         ``edge_mm`` is not above zero, or demands more than eight million faces.
     """
     _check_edge(edge_mm)
-    normals = corner_normals(mesh, crease_deg) if smooth else None
-    state = _State(mesh, normals, np.arange(len(mesh.faces)))
+    normals = corner_normals(mesh, crease_deg) if smooth else mesh.normals
+    state = _State(replace(mesh, normals=normals), smooth, np.arange(len(mesh.faces)))
 
     def wanted(state: _State) -> NDArray[np.bool_]:
         if callable(region):
@@ -88,7 +89,8 @@ def refine(
         marked[edges.of_face[wanted(state)]] = True
         return marked & (_lengths(state.mesh, edges) > edge_mm)
 
-    return _halve(state, long, edge_mm).mesh
+    finer = _halve(state, long, edge_mm).mesh
+    return finer if mesh.normals is not None else replace(finer, normals=None)
 
 
 def rounded(
@@ -110,17 +112,19 @@ def rounded(
         ``edge_mm`` is not above zero, or more than eight million faces are needed.
     """
     _check_edge(edge_mm)
-    state = _State(mesh, corner_normals(mesh, crease_deg), np.arange(len(mesh.faces)))
+    shaded = replace(mesh, normals=corner_normals(mesh, crease_deg))
+    state = _State(shaded, True, np.arange(len(mesh.faces)))
     limit = np.cos(np.radians(turn_deg))
 
     def bent(state: _State, edges: Edges) -> NDArray[np.bool_]:
-        assert state.normals is not None
-        turn = np.einsum("fki,fki->fk", state.normals, np.roll(state.normals, -1, axis=1))
+        normals = corner_normals(state.mesh)
+        turn = np.einsum("fki,fki->fk", normals, np.roll(normals, -1, axis=1))
         marked = np.zeros(len(edges.ends), np.bool_)
         marked[edges.of_face[turn < limit]] = True
         return marked & (_lengths(state.mesh, edges) > edge_mm)
 
-    return _halve(state, bent, edge_mm).mesh
+    finer = _halve(state, bent, edge_mm).mesh
+    return replace(finer, normals=None)
 
 
 def near_path(points: NDArray[np.float64], radius_mm: float) -> Region:
@@ -171,7 +175,7 @@ def _halve(
 def _split(state: _State, edges: Edges, marked: NDArray[np.bool_]) -> _State:
     """Halve the marked edges, and the faces at them by what is marked of them."""
     mesh = state.mesh
-    middles, middle_normals = _middles(state, edges, marked)
+    middles = _middles(state, edges, marked)
     number = np.cumsum(marked) - 1 + len(mesh.vertices)
     corners = np.concatenate([mesh.faces, number[edges.of_face]], axis=1).astype(np.int32)
     vertices = np.concatenate([mesh.vertices, middles])
@@ -185,9 +189,9 @@ def _split(state: _State, edges: Edges, marked: NDArray[np.bool_]) -> _State:
             rows.append(at)
             picks.append(triangle)
     row, pick = np.concatenate(rows), np.concatenate(picks)
-    normals = state.normals
-    if normals is not None and middle_normals is not None:
-        normals = np.concatenate([normals, middle_normals], axis=1)[row[:, None], pick]
+    normals = mesh.normals
+    if normals is not None:
+        normals = np.concatenate([normals, _middle_normals(normals)], axis=1)[row[:, None], pick]
     finer = replace(
         mesh,
         vertices=vertices,
@@ -195,8 +199,9 @@ def _split(state: _State, edges: Edges, marked: NDArray[np.bool_]) -> _State:
         material=mesh.material[row],
         surface=mesh.surface[row],
         label=mesh.label[row],
+        normals=normals,
     )
-    return _State(finer, normals, state.parent[row])
+    return _State(finer, state.smooth, state.parent[row])
 
 
 def _pieces(
@@ -215,21 +220,25 @@ def _pieces(
     return [np.broadcast_to(np.array(tip), (count, 3)), first, second]
 
 
-def _middles(
-    state: _State, edges: Edges, marked: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Middles of the marked edges (M, 3), and normals (F, 3, 3) at the middles of all edges."""
+def _middles(state: _State, edges: Edges, marked: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Middles of the marked edges (M, 3)."""
     mesh = state.mesh
     ends = mesh.vertices[edges.ends[marked]]
-    straight = ends.mean(axis=1)
-    if state.normals is None:
-        return straight, None
-    # Linear, unlike the quadratics of PN triangles: slivers would make those swing.
-    middle = state.normals + np.roll(state.normals, -1, axis=1)
+    straight = np.asarray(ends.mean(axis=1))
+    if not state.smooth or mesh.normals is None:
+        return straight
+    tangents = _tangents(mesh.normals, mesh, edges, np.flatnonzero(marked))
+    return straight + (tangents[:, 0] - tangents[:, 1]) / 8
+
+
+def _middle_normals(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normals (F, 3, 3) at the middles of the edges of faces with these at their corners.
+
+    They are linear, unlike the quadratics of PN triangles: slivers would make those swing.
+    """
+    middle = normals + np.roll(normals, -1, axis=1)
     length = np.linalg.norm(middle, axis=2, keepdims=True)
-    middle = np.where(length > 1e-9, middle / np.maximum(length, 1e-9), state.normals)
-    tangents = _tangents(state.normals, mesh, edges, np.flatnonzero(marked))
-    return straight + (tangents[:, 0] - tangents[:, 1]) / 8, middle
+    return np.where(length > 1e-9, middle / np.maximum(length, 1e-9), normals)
 
 
 def _tangents(

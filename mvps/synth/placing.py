@@ -87,13 +87,21 @@ def stand(mesh: Mesh) -> Mesh:
     return transformed(mesh, matrix)
 
 
-def place(mesh: Mesh, placement: Placement) -> Mesh:
-    """A part, in its own frame, put on the plate: scaled, tilted, turned, set down and shifted."""
+def place(mesh: Mesh, placement: Placement, *, standing: Mesh | None = None) -> Mesh:
+    """A part, in its own frame, put on the plate: scaled, tilted, turned, set down and shifted.
+
+    Parameters
+    ----------
+    standing : what touches the plate, in the same frame: the sound part for one with a defect, so
+        that both lie alike even where its lowest point is bent or gone; None: the mesh itself
+    """
     x, y = (_turn(axis, angle) for axis, angle in enumerate(placement.tilt_deg))
     matrix = np.eye(4)
     matrix[:3, :3] = placement.scale * _turn(2, placement.rotation_deg) @ y @ x
     matrix[:2, 3] = placement.shift_mm
-    return stand(transformed(mesh, matrix))
+    below = mesh if standing is None else standing
+    matrix[2, 3] = -bounds(transformed(below, matrix))[0, 2]
+    return transformed(mesh, matrix)
 
 
 def _turn(axis: int, angle_deg: float) -> NDArray[np.float64]:

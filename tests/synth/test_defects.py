@@ -19,7 +19,8 @@ from defect_parts import (
 
 from mvps.errors import InputError
 from mvps.synth.defects import KINDS, Defect, apply_defect
-from mvps.synth.mesh import components, face_areas, face_normals, volume
+from mvps.synth.mesh import components, corner_normals, face_areas, face_normals, volume
+from mvps.synth.shapes import cylinder
 
 TOP = 4.0
 RELIEFS = ("scratch", "dent", "pit", "bump", "crack")
@@ -47,6 +48,29 @@ def test_the_surface_moves_by_the_stated_depth_and_nowhere_else(kind):
     sound = result.mesh.vertices[np.unique(result.mesh.faces[result.mesh.label == 0])]
     on_top = sound[(np.abs(sound[:, :2]) < [9, 7]).all(axis=1) & (np.abs(sound[:, 2] - TOP) < 1)]
     assert np.abs(on_top[:, 2] - TOP).max() < 0.03 * defect.depth_mm + 0.01 * defect.depth_mm
+
+
+@pytest.mark.parametrize("kind", ["discoloration", "dent"])
+def test_round_surfaces_stay_smooth_around_a_defect_and_under_a_stain(kind):
+    """Facets are 7.5 degrees wide: normals of faces would be up to 3.75 off.
+
+    A face beside the dent is sound where the mean of its corners turns by up to 1 degree: one
+    corner by up to 3.
+    """
+    rod = cylinder(10.0, 8.0, segments=48)
+    words = {"aspect": 0.8, "softness": 0.4, "colour": [0.2, 0.1, 0.02], "seed": 7}
+    place = (10.0, 0.0, 4.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+    result = apply_defect(rod, {"part": LOOKS["part"]}, Defect(kind, 1, *place, 3.0, 0.2, words))
+    mesh = result.mesh
+    side = np.abs(face_normals(mesh)[:, 2]) < 0.5
+    if kind == "dent":
+        side &= mesh.label == 0
+    radial = mesh.vertices[mesh.faces][side] * [1, 1, 0]
+    radial /= np.linalg.norm(radial, axis=2, keepdims=True)
+    turn = np.degrees(np.arccos(np.clip((corner_normals(mesh)[side] * radial).sum(axis=2), -1, 1)))
+    assert len(turn) > 1000
+    assert np.median(turn) < 0.05
+    assert turn.max() < (3.0 if kind == "dent" else 0.05)
 
 
 @pytest.mark.parametrize("kind", RELIEFS)

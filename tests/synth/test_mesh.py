@@ -174,6 +174,31 @@ def test_a_face_without_area_takes_the_normal_of_its_neighbours() -> None:
     assert degrees_between(corner_normals(mesh), np.array([0.0, 0, 1])).max() < 1e-9
 
 
+def test_normals_that_a_mesh_keeps_go_with_its_corners() -> None:
+    rng = np.random.default_rng(5)
+    block = make_mesh(*box())
+    kept = rng.normal(size=(12, 3, 3))
+    kept /= np.linalg.norm(kept, axis=2, keepdims=True)
+    shaded = replace(block, normals=kept)
+    both = join([block, take_faces(shaded, np.arange(4))])
+
+    assert corner_normals(shaded) is kept
+    assert np.array_equal(corner_normals(both), np.concatenate([corner_normals(block), kept[:4]]))
+    assert weld(shaded).normals is None
+    assert join([block, block]).normals is None
+
+
+@pytest.mark.parametrize("mirror", [1.0, -1.0])
+def test_kept_normals_turn_with_the_mesh_as_computed_ones_do(mirror: float) -> None:
+    rod = cylinder(3.0, 5.0, segments=24)
+    matrix = np.diag([mirror, 2.0, 1.0, 1.0])  # normals of a stretched rod are not the moved ones
+    matrix[:3, :3] = matrix[:3, :3] @ np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))[0]
+    flat = np.repeat(face_normals(rod)[:, None], 3, axis=1)
+    moved = transformed(replace(rod, normals=flat), matrix)
+
+    assert degrees_between(corner_normals(moved), face_normals(moved)[:, None]).max() < 1e-4
+
+
 def test_members_of_a_long_chain_are_connected_in_any_order() -> None:
     rng = np.random.default_rng(1)
     order = rng.permutation(5000)

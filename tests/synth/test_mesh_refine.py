@@ -10,7 +10,7 @@ import pytest
 
 from mvps.errors import InputError
 from mvps.synth import mesh_refine
-from mvps.synth.mesh import corner_normals, face_normals, find_edges, volume
+from mvps.synth.mesh import corner_normals, face_normals, find_edges, make_mesh, volume
 from mvps.synth.mesh_refine import near_path, refine, rounded
 from mvps.synth.shapes import cylinder, plate
 
@@ -91,6 +91,22 @@ def test_refining_a_round_part_keeps_facets_or_the_surface_as_asked(smooth: bool
         assert volume(fine) == pytest.approx(np.pi * 100, rel=5e-3)
     else:
         assert volume(fine) == pytest.approx(volume(coarse), rel=1e-12)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_normals_that_a_mesh_keeps_are_shared_out_as_shading_does(smooth: bool) -> None:
+    """Halfway between corners 60 degrees apart, the normal is 30 degrees from either."""
+    tilted = [[0.0, 0, 1], [np.sin(np.pi / 3), 0, 0.5], [0, 0, 1]]
+    mesh = make_mesh([[0, 0, 0], [2, 0, 0], [0, 1.2, 0]], [[0, 1, 2]])
+    mesh = replace(mesh, normals=np.array([tilted]))
+
+    fine = refine(mesh, np.ones(1, np.bool_), 1.3, smooth=smooth)
+
+    assert fine.normals is not None
+    at_middle = np.isclose(fine.vertices[fine.faces][..., 0], 1.0, atol=0.2)
+    assert at_middle.any()
+    assert np.allclose(fine.normals[at_middle], [0.5, 0, np.sqrt(0.75)])
+    assert refine(replace(mesh, normals=None), np.ones(1, np.bool_), 1.3).normals is None
 
 
 @pytest.mark.parametrize("edge", [0.0, -1.0, float("nan")])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mvps.errors import InputError
-from mvps.synth.mesh import bounds, volume
+from mvps.synth.mesh import bounds, face_normals, take_faces, volume
 from mvps.synth.placing import Jitter, Placement, draw_placement, place, stand
 from mvps.synth.shapes import plate
 
@@ -64,6 +64,15 @@ def test_a_tilt_about_x_lifts_what_lies_at_positive_y() -> None:
     placed = place(plate(4, 2, 1), Placement(tilt_deg=(10, 0)))
 
     assert placed.vertices[placed.vertices[:, 2].argmax(), 1] > 0
+
+
+def test_a_part_without_its_lowest_face_lies_as_the_whole_one_does() -> None:
+    block, tilted = plate(4, 2, 1), Placement(tilt_deg=(20, 0), scale=1.1)
+    top = take_faces(block, face_normals(block)[:, 2] > 0.9)
+
+    whole = bounds(place(block, tilted))
+    assert bounds(place(top, tilted))[0, 2] == pytest.approx(0)
+    assert bounds(place(top, tilted, standing=block))[1, 2] == pytest.approx(whole[1, 2])
 
 
 def test_standing_moves_along_z_alone() -> None:
