@@ -7,13 +7,13 @@ import typer
 from mvps.cli import detect_cache, detect_data
 
 detect_app = typer.Typer(
-    name="detect", help="Data sets, training and scoring of detectors.", no_args_is_help=True
+    name="detect", help="Data sets and features for detectors.", no_args_is_help=True
 )
 
 
 @detect_app.callback()
 def _group() -> None:
-    """Data sets, training and scoring of detectors."""
+    """Data sets and features for detectors."""
 
 
 def register(app: typer.Typer) -> None:

@@ -75,6 +75,9 @@ def make_sample(task: SampleTask) -> Mapping[str, Any]:
     for folder in (task.out / name.category / name.folder, (task.out / name.record).parent):
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
+    for kind in (RAW, TRUTH):
+        for view_name in _names(station):
+            remove_leftovers(task.out / kind / name.category / name.sample / view_name)
     views = {}
     paths: list[Path] = []
     for tag, look in zip(view_tags(_names(station)), looks, strict=True):
