@@ -25,7 +25,10 @@ def size_of(text: str) -> tuple[int, int]:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise InputError("--size", f"{text!r} is no size", "e.g. 512 or 640x480")
-    return int(found[1]), int(found[2] or found[1])
+    size = int(found[1]), int(found[2] or found[1])
+    if not all(size):
+        raise InputError("--size", f"{text!r} has no pixels", "e.g. 512 or 640x480")
+    return size
 
 
 def numbers_of(option: str, text: str, low: float, high: float) -> tuple[float, ...]:

@@ -79,7 +79,7 @@ class CaptureOptions:
     @property
     def size(self) -> tuple[int, int] | None:
         """(width, height) px where one was asked for."""
-        return (self.width, self.height) if self.width else None
+        return (self.width, self.height) if self.width or self.height else None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -216,10 +216,13 @@ def _check_numbers(options: CaptureOptions) -> None:
         ("--size", sides[1], 16, 8192),
         ("--lights", 4 if options.light_file else options.lights, 3, 128),
         ("--samples", options.samples, 1, 4096),
+        ("--full-well", options.full_well, 100, 1e9),
+        ("--vignetting", options.vignetting, 0, 0.9),
+        ("--seed", options.seed, 0, 2**53),
     )
     for option, value, low, high in ranges:
         if not low <= value <= high:
-            raise InputError(option, f"{value} is outside {low} to {high}")
+            raise InputError(option, f"{value} is outside {low:.16g} to {high:.16g}")
 
 
 def _check_folder(out: Path, options: CaptureOptions) -> None:

@@ -31,6 +31,7 @@ GLTF = (".glb", ".gltf")
 SUFFIXES = (".ply", ".obj", ".stl", *GLTF, ".wrl", ".vrml")
 MAX_BYTES = 512 << 20
 MAX_FACES = 4_000_000
+ABSURD_MM = 1e7  # ten kilometres: no unit explains it, and float32 no longer resolves it
 SMALLEST_MM, LARGEST_MM = 0.5, 1000.0  # a longest side beyond these suggests another unit
 FLAT = 1e-9  # a face of less area, as a share of the square of the longest side, has none
 TOLERATED = 0.001  # share of faces without area that no one notices
@@ -73,8 +74,8 @@ def read_mesh(path: Path, units: str = AUTO) -> Mesh:
 def check_mesh(mesh: Mesh) -> tuple[Finding, ...]:
     """What is wrong with a welded mesh: errors make it impossible to render, warnings doubtful.
 
-    Codes: "no-faces", "not-finite", "flat" (errors); "small", "large", "non-manifold", "open",
-    "inside-out", "degenerate" (warnings). Messages are one line and do not name the file.
+    Codes: "no-faces", "not-finite", "absurd", "flat" (errors); "small", "large", "non-manifold",
+    "open", "inside-out", "degenerate" (warnings). Messages are one line and do not name the file.
     """
     faults = tuple(_faults(mesh))
     return faults or (*_size(mesh), *_topology(mesh))
@@ -87,6 +88,9 @@ def _faults(mesh: Mesh) -> Iterator[Finding]:
     if not np.isfinite(mesh.vertices[mesh.faces]).all():
         bad = np.count_nonzero(~np.isfinite(mesh.vertices).all(axis=1))
         yield Finding("error", "not-finite", f"{bad} vertices are not numbers; repair the mesh")
+    elif np.abs(mesh.vertices[mesh.faces]).max() > ABSURD_MM:
+        what = f"a vertex lies more than {ABSURD_MM:.0e} mm from the origin"
+        yield Finding("error", "absurd", f"{what}; state the unit, or move the part to the origin")
     elif not face_areas(mesh).any():
         yield Finding("error", "flat", "no face of the mesh has an area; export a surface")
 
@@ -130,6 +134,9 @@ def _by_trimesh(path: Path) -> Mesh:
         scene = trimesh.load_scene(path, process=False, skip_materials=True)
         pieces = [piece for piece in scene.dump() if hasattr(piece, "faces")]
         return join([_piece(piece) for piece in pieces])
+    except ImportError:  # what takes the file for text guesses its encoding with another package
+        what = "cannot be read as a mesh (neither text nor the bytes of one)"
+        raise InputError(path, what, "export it again") from None
     except Exception as error:  # its readers raise whatever their text makes them stumble on
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(path, f"cannot be read as a mesh ({reason})", "export it again") from None

@@ -18,6 +18,7 @@ from mvps.calib.geometry import pose, unproject
 from mvps.calib.transforms import resize_camera
 from mvps.errors import InputError
 from mvps.lights import LightRig, read_lights
+from mvps.lights.checks import check_lights
 from mvps.synth.dataset_plan import DatasetOptions
 from mvps.synth.defects import KINDS
 from mvps.synth.parts import Part
@@ -114,8 +115,20 @@ def check_kinds(part: Part, wanted: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def lights_of(count: int, file: str) -> LightRig:
-    """The lights of a file, or a ring of a number of them."""
-    return read_lights(Path(file)) if file else ring(count)
+    """The lights of a file, or a ring of a number of them.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or no normals can be solved under its lights.
+    """
+    if not file:
+        return ring(count)
+    rig = read_lights(Path(file))
+    fault = next((f for f in check_lights(rig, where=file) if f.level == "error"), None)
+    if fault is not None:
+        raise InputError("--lights", fault.message, "mvps lights check says more")
+    return rig
 
 
 def views_of(

@@ -126,7 +126,7 @@ def test_a_camera_that_does_not_see_the_part_is_refused(run: Run, tmp_path: Path
         (("--bits", "10"), "10 bits"),
         (("--size", "big"), "'big' is no size"),
         (("--samples", "0"), "samples"),
-        (("--full-well", "-1"), "full well"),
+        (("--full-well", "-1"), "--full-well: -1.0 is outside"),
     ],
 )
 def test_words_that_cannot_be_met_are_named(
