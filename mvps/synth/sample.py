@@ -127,8 +127,13 @@ def _names(station: Station) -> tuple[str, ...]:
 def _visible_specimen(station: Station, task: SampleTask) -> tuple[Specimen, list[_Look]]:
     """A specimen, and what each view sees of it; a defect shows in one of them at least."""
     options, name = task.options, task.job.name
+    refused: InputError | None = None
     for attempt in range(ATTEMPTS):
-        specimen = place_specimen(station, options, name, attempt)
+        try:
+            specimen = place_specimen(station, options, name, attempt)
+        except InputError as error:  # no place was found by these draws; others may find one
+            refused = error
+            continue
         truths = [(view, specimen.renderer.truth(view)) for view in station.views]
         if name.anomaly_class == OK:
             return specimen, [_Look(view, truth, None) for view, truth in truths]
@@ -136,6 +141,8 @@ def _visible_specimen(station: Station, task: SampleTask) -> tuple[Specimen, lis
         if _fitting(masks, [truth.part for _, truth in truths]):
             looks = [_Look(*seen, mask) for seen, mask in zip(truths, masks, strict=True)]
             return specimen, looks
+    if refused is not None:
+        raise refused
     what = f"no view shows {LEAST_MASK} pixels of a {name.anomaly_class} in {ATTEMPTS} attempts"
     raise InputError(name.category, what, "render at a larger --size")
 

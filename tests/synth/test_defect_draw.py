@@ -11,6 +11,7 @@ from mvps.synth.defect_draw import RANGES, STEEPEST, draw_defect
 from mvps.synth.defects import KINDS, apply_defect
 from mvps.synth.mesh import join
 from mvps.synth.parts import Part
+from mvps.synth.subjects import find_part
 
 
 def drawn(kind, seed=0, part=None, **options):
@@ -114,3 +115,12 @@ def test_a_chip_changes_nothing_beyond_its_size():
         touched = mesh.vertices[np.unique(mesh.faces[mesh.label > 0])]
         assert np.linalg.norm(touched - chip.position, axis=1).max() < 0.75 * chip.size_mm
         assert open_edges(mesh) == 0
+
+
+def test_a_crack_along_the_long_thin_walls_of_a_rod_takes_a_moderate_mesh() -> None:
+    """Walls that were cut across their short sides alone went on splitting without end here."""
+    rod = find_part("rod").part
+    crack = draw_defect(rod, "crack", np.random.default_rng(3))
+    damaged = apply_defect(rod.mesh, rod.looks, crack).mesh
+    assert (damaged.label > 0).any()
+    assert len(damaged.faces) < 200_000
