@@ -21,6 +21,8 @@ from mvps.synth.mesh import (
 )
 from mvps.synth.mesh_refine import Region, refine
 
+WHOLE = 60_000  # faces; a mesh up to this size is refined as a whole
+RINGS = 6
 TURN_DEG = 40.0  # two faces that turn by more do not belong to one smooth patch
 FLAT_TURN_DEG = 0.1
 FACING = 0.35  # cosine to the chart's normal of the steepest face of a patch
@@ -187,7 +189,7 @@ def refine_patch(mesh: Mesh, chart: Chart, footprint: Footprint) -> Mesh:
 
 
 def refine_near(mesh: Mesh, touches: Region, edge_mm: float, *, smooth: bool = True) -> Mesh:
-    """Refine the faces that ``touches`` picks, at the cost of those alone.
+    """Refine the faces that ``touches`` picks; of a large mesh at the cost of those alone.
 
     Edges come down by halves, so that the longest go first and long thin faces become even ones.
     Faces keep no order; vertices keep their numbers, new ones follow.
@@ -196,7 +198,11 @@ def refine_near(mesh: Mesh, touches: Region, edge_mm: float, *, smooth: bool = T
     picked = touches(corner)
     if not picked.any():
         return mesh
-    local = with_neighbours(mesh, picked)
+    local = np.ones(len(mesh.faces), np.bool_)
+    if len(mesh.faces) > WHOLE:
+        local = picked
+        for _ in range(RINGS):  # refinement spreads a little over the faces beside it
+            local = with_neighbours(mesh, local)
     number = np.unique(mesh.faces[local])
     piece = take_faces(mesh, local)
     smooth = smooth and not is_flat(mesh, picked)

@@ -161,10 +161,14 @@ def _lengths(mesh: Mesh, edges: Edges) -> NDArray[np.float64]:
 def _with_longest(
     marked: NDArray[np.bool_], edges: Edges, lengths: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """The marked edges, and the longest of every face that has one of them, and so on."""
+    """The marked edges, and the longest of every face that has one of them, and so on.
+
+    The border is left as it is: what is refined may be a piece of a mesh that goes on there.
+    """
     longest = edges.of_face[np.arange(len(edges.of_face)), lengths[edges.of_face].argmax(axis=1)]
+    inner = edges.count[longest] > 1
     while True:
-        touched = longest[marked[edges.of_face].any(axis=1)]
+        touched = longest[inner & marked[edges.of_face].any(axis=1)]
         if marked[touched].all():
             return marked
         marked[touched] = True
