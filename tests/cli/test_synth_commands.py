@@ -11,6 +11,9 @@ import pytest
 import tifffile
 from running import mvps
 
+from mvps.lights import LightRig
+from mvps.lights.yaml_format import write_light_yaml
+
 pytest.importorskip("mitsuba", reason="rendering needs the extra 'synth'")
 
 
@@ -117,3 +120,25 @@ def test_help_of_the_program_stays_free_of_the_renderer() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_lamps_near_the_part_come_back_through_the_rig_file_alone(tmp_path: Path) -> None:
+    """rig.yml says how far the part is: taken as distant, the same lamps err by degrees."""
+    turn = np.radians(np.arange(0, 360, 60))
+    places = np.stack([120 * np.cos(turn), 120 * np.sin(turn), np.full(6, -20.0)], axis=1)
+    towards = places - [0, 0, -300]
+    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+    names = tuple(f"lamp_{k}" for k in range(6))
+    rig = LightRig(towards, np.ones(6), positions=places, names=names)
+    write_light_yaml(rig, tmp_path / "near.yml")
+    words = ("--views", "top", "--size", 128, "--samples", 8, "--material", "lambertian")
+    made = mvps(
+        "synth", "capture", "cap", tmp_path / "shot", "--lights", tmp_path / "near.yml", *words
+    )
+    assert made.returncode == 0, made.stderr
+    solved = mvps("normals", tmp_path / "shot", tmp_path / "out")
+    assert solved.returncode == 0, solved.stderr
+    truth = tmp_path / "shot" / "truth"
+    judged = mvps("evaluate", "normals", tmp_path / "out", "--truth", truth, "--json")
+    (comparison,) = json.loads(judged.stdout)
+    assert comparison["median"] < 0.5
