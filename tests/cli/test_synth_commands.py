@@ -131,7 +131,7 @@ def test_lamps_near_the_part_come_back_through_the_rig_file_alone(tmp_path: Path
     names = tuple(f"lamp_{k}" for k in range(6))
     rig = LightRig(towards, np.ones(6), positions=places, names=names)
     write_light_yaml(rig, tmp_path / "near.yml")
-    words = ("--views", "top", "--size", 128, "--samples", 8, "--material", "lambertian")
+    words = ("--views", "top", "--size", 128, "--no-noise", "--material", "lambertian")
     made = mvps(
         "synth", "capture", "cap", tmp_path / "shot", "--lights", tmp_path / "near.yml", *words
     )
