@@ -57,8 +57,10 @@ def write_rig(
         lines += [f"    {key}: {_quoted(value)}" for key, value in entry.items()]
         if sensor.bits == 12:
             lines += ["    bits: 12", "    align: right"]
-        if view.lights.positions is not None:  # near lamps need to know where the part is
-            lines.append(f"    near: {{distance_mm: {float(view.camera.translation[2]):.3f}}}")
+        towards = view.camera.translation
+        if view.lights.positions is not None and towards is not None:
+            # Near lamps need to know where the part is: the plate's middle is the origin.
+            lines.append(f"    near: {{distance_mm: {float(towards[2]):.3f}}}")
     if sample:
         lines.append('samples: "*"')
     write_text(folder / RIG, "\n".join(lines) + "\n")
