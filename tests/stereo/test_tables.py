@@ -74,23 +74,11 @@ def test_files_that_cannot_be_written_are_refused_before_the_work(tmp_path: Path
         TableFiles(csv=tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("method", "average"),
-    [
-        ("L2", 15.39),
-        ("AZ08", 12.61),
-        ("WG10", 13.35),
-        ("HM10", 13.22),
-        ("GC10", 12.00),
-        ("IW12", 13.74),
-        ("IA14", 10.60),
-        ("ST14", 10.30),
-    ],
-)
-def test_the_published_errors_have_the_published_average(method: str, average: float) -> None:
-    """Averages over the ten objects as Shi et al. 2019 print them: a check of every row."""
-    errors = [known.errors[f"{method}, as published"] for known in DILIGENT.values()]
-    assert np.mean(errors) == pytest.approx(average, abs=0.0055)
+def test_the_published_errors_have_the_published_average() -> None:
+    errors = [known.errors[PUBLISHED] for known in DILIGENT.values()]
+
+    # Shi et al. 2019 print 15.39 for least squares over the ten objects.
+    assert round(np.mean(errors), 2) == 15.39
 
 
 @pytest.mark.parametrize(
@@ -102,8 +90,8 @@ def test_folders_of_the_benchmark_are_known_by_name(folder: str, name: str | Non
 
 
 def test_published_figures_stand_beside_the_benchmark_alone() -> None:
-    assert published_errors("ballPNG", 96, 15791)[PUBLISHED] == 4.10
-    assert published_errors("pot2PNG", 96, 35278 - 73)[PUBLISHED] == 14.65
+    assert published_errors("ballPNG", 96, 15791) == {PUBLISHED: 4.10}
+    assert published_errors("pot2PNG", 96, 35278 - 73) == {PUBLISHED: 14.65}
     assert published_errors("ball", 12, 15791) == {}  # somebody's own ball
     assert published_errors("ball", 96, 20000) == {}
     assert published_errors("part", 96, 15791) == {}
