@@ -16,28 +16,20 @@ from mvps.pipeline.record import StackResult
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
-class RunProgress:
-    """Stacks done, raw megapixels a second and time left."""
+class OnScreen:
+    """A bar that is there as long as its block lasts, and drawn on a terminal alone."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._stacks = len(plan.runnable)
-        self._done = 0
-        self._sizes = {planned.stack.name: planned.raw_pixels for planned in plan.runnable}
-        self._total = sum(self._sizes.values())
-        self._pixels = 0
-        self._lock = threading.Lock()
-        self._started = self._spoken = time.perf_counter()
+    def __init__(self, before: str, after: str) -> None:
         self._bar = Progress(
-            TextColumn("{task.fields[stacks]}"),
+            TextColumn(before),
             BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}% {task.fields[rate]:>5.0f} MP/s"),
+            TextColumn(after),
             TimeRemainingColumn(compact=True),
             console=console.stderr(),
             disable=not console.stderr().is_terminal,
             transient=True,
             expand=True,
         )
-        self._task = self._bar.add_task("", total=self._total, stacks=self._text(), rate=0.0)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -50,6 +42,23 @@ class RunProgress:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+
+class RunProgress(OnScreen):
+    """Stacks done, raw megapixels a second and time left."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._stacks = len(plan.runnable)
+        self._done = 0
+        self._sizes = {planned.stack.name: planned.raw_pixels for planned in plan.runnable}
+        self._total = sum(self._sizes.values())
+        self._pixels = 0
+        self._lock = threading.Lock()
+        self._started = self._spoken = time.perf_counter()
+        super().__init__(
+            "{task.fields[stacks]}", "{task.percentage:>3.0f}% {task.fields[rate]:>5.0f} MP/s"
+        )
+        self._task = self._bar.add_task("", total=self._total, stacks=self._text(), rate=0.0)
 
     def advance(self, raw_pixels: int) -> None:
         """Count raw pixels; called from worker threads."""

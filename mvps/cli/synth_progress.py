@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
-
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mvps import console
-from mvps.cli.progress import LINE_EVERY, clock_text
+from mvps.cli.progress import LINE_EVERY, OnScreen, clock_text
 
 
-class TaskProgress:
+class TaskProgress(OnScreen):
     """Tasks done, tasks a minute and time left."""
 
     def __init__(self, total: int, noun: str) -> None:
         self._total, self._noun, self._done = total, noun, 0
         self._started = self._spoken = time.perf_counter()
-        self._bar = Progress(
-            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[noun]}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}% {task.fields[rate]:>6.1f}/min"),
-            TimeRemainingColumn(compact=True),
-            console=console.stderr(),
-            disable=not console.stderr().is_terminal,
-            transient=True,
-            expand=True,
+        super().__init__(
+            "{task.completed:.0f}/{task.total:.0f} {task.fields[noun]}",
+            "{task.percentage:>3.0f}% {task.fields[rate]:>6.1f}/min",
         )
         self._task = self._bar.add_task("", total=total, noun=noun, rate=0.0)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
 
     def advance(self) -> None:
         """Count a task; off a terminal, say so from time to time."""

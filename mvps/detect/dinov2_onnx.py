@@ -60,7 +60,7 @@ def read_dinov2_onnx(path: Path) -> dict[str, Any]:
         for theirs, ours in _EMBEDDINGS.items():
             arrays[ours] = _array(path, named[stem + theirs])
         arrays["pos_embed"] = _positions(path, named, arrays["cls_token"])
-        products = _products(graph, named, stem)
+        products = _products(graph, named)
         for layer in range(_depth(named, stem)):
             arrays |= _block(path, named, products, f"{stem}encoder.layer.{layer}.", layer)
     except KeyError as error:
@@ -117,7 +117,7 @@ def _positions(path: Path, named: dict[str, Any], token: NDArray[Any]) -> NDArra
     return np.concatenate([first, patches], 1)
 
 
-def _products(graph: Any, named: dict[str, Any], stem: str) -> dict[str, Any]:
+def _products(graph: Any, named: dict[str, Any]) -> dict[str, Any]:
     """Initializers of linear layers by the name of the node that multiplies with them."""
     found = {}
     for node in graph.node:
