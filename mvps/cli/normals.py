@@ -307,6 +307,13 @@ def normals(
             rich_help_panel=_WRITE,
         ),
     ] = False,
+    smooth: Annotated[
+        int,
+        typer.Option(
+            help="Medians over cells of N x N pixels stand for the flat target.",
+            rich_help_panel=_WRITE,
+        ),
+    ] = 0,
     quality: Annotated[
         bool,
         typer.Option(

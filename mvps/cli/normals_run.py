@@ -85,6 +85,7 @@ class Words:
     depth_map: bool
     flatten: str
     keep_tilt: bool
+    smooth: int
     quality: bool
     preview: bool
     workers: int
@@ -190,6 +191,7 @@ def _options(words: Words) -> RunOptions:
         depth_map=words.depth_map,
         flatten=words.flatten,
         keep_tilt=words.keep_tilt,
+        smooth=words.smooth,
         max_pixels=DEFAULT_MAX_PIXELS if words.max_pixels is None else words.max_pixels,
         near=NearOptions(
             words.near,

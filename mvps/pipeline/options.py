@@ -65,6 +65,7 @@ class RunOptions:
     flatten : take the bend of the rig off the normals: a key of ``FLATTENED``, or the path of a
         flat target's map or of a run over one; empty leaves it
     keep_tilt : of a fitted bend, leave the tilt at the centre of the map
+    smooth : edge in pixels of the cells whose medians stand for the flat target; 0 takes each pixel
     max_pixels : refuse images above this size before decoding
     near : where the part is, for lights that have positions
     """
@@ -90,6 +91,7 @@ class RunOptions:
     depth_map: bool = True
     flatten: str = ""
     keep_tilt: bool = False
+    smooth: int = 0
     max_pixels: int = DEFAULT_MAX_PIXELS
     near: NearOptions = field(default_factory=NearOptions)
 
@@ -106,6 +108,10 @@ class RunOptions:
             raise InputError("--board-up", "turns the board's frame", "add --frame board")
         if self.keep_tilt and not self.bend_degree:
             raise InputError("--keep-tilt", "is for --flatten plane or quadratic", "leave it out")
+        if self.smooth < 0:
+            raise InputError("--smooth", f"{self.smooth} is negative", "0 takes every pixel")
+        if self.smooth and self.flat_target is None:
+            raise InputError("--smooth", "smooths a flat target", "add --flatten TARGET")
         if self.bin < 1:
             raise InputError("--bin", f"{self.bin} is below 1", "1 keeps every pixel")
         if self.max_pixels < 1:

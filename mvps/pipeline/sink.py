@@ -85,7 +85,9 @@ class MapSink:
         if target is None:
             return None
         said, limit = self._statement, options.max_pixels
-        return TargetUnbent(target, size, said, limit, where=title, write=write)
+        return TargetUnbent(
+            target, size, said, limit, smooth=options.smooth, where=title, write=write
+        )
 
     def _open(
         self, width: int, height: int, problem: Problem, white: float, options: RunOptions

@@ -142,6 +142,7 @@ class TargetUnbent:
     ----------
     target : a normal map of the same grid and frame
     size, statement : of the map, and what it says of itself
+    smooth : see :class:`mvps.pipeline.flatten.FlattenOptions`
     where, write : see :class:`BendUnbent`
 
     Raises
@@ -159,23 +160,26 @@ class TargetUnbent:
         statement: dict[str, Any],
         max_pixels: int,
         *,
+        smooth: int,
         where: str,
         write: Write,
     ) -> None:
         self._flat = open_map(target, max_pixels)
         try:
             check_target(self._flat, where, size, statement)
+            self._remove = by_reference(self._flat, smooth)
         except BaseException:
             self.abort()
             raise
-        self._remove, self._write = by_reference(self._flat), write
+        self._smooth, self._write = smooth, write
         self._removed = Removed()
         self._row = 0
 
     @property
     def figures(self) -> dict[str, Any]:
         """See :class:`Unbent`."""
-        said = {"method": "reference", "reference": str(self._flat.path)}
+        path = str(self._flat.path)
+        said = {"method": "reference", "reference": path, "smooth": self._smooth}
         return said | self._removed.as_dict()
 
     @property

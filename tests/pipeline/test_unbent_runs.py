@@ -141,6 +141,27 @@ def test_a_flat_target_is_divided_out_view_by_view(tmp_path):
         assert record["flatten"]["reference"].endswith(f"{result.stack.split('/')[1]}/normals.tif")
 
 
+def test_a_smoothed_target_gives_what_flattening_written_maps_with_it_gives(raw, tmp_path):
+    grain = np.random.default_rng(7).normal(0, 0.02, (2, *SIZE))
+    write_stack(tmp_path / "flat" / "t", linear(*SIZE), grain)
+    run(tmp_path / "flat", tmp_path / "target", encoding="f32")
+    target = tmp_path / "target" / "t" / "normals.tif"
+    words = {"flatten": str(target), "encoding": "f32"}
+
+    _, grained, _, _ = solved(raw, tmp_path / "grained", **words)
+    _, inside, _, record = solved(raw, tmp_path / "one", **words, smooth=16)
+    run(raw, tmp_path / "two", encoding="f32")
+    options = FlattenOptions(reference=target, smooth=16)
+    (after,) = flatten_maps(tmp_path / "two", tmp_path / "level", options)
+
+    np.testing.assert_allclose(inside, read_normals(after.target)[0], rtol=0, atol=1e-6)
+    assert record["flatten"]["smooth"] == after.figures["smooth"] == 16
+    right = normals_of(*RELIEF)
+    left, taken_over = (degrees_between(found, right)[:20].mean() for found in (inside, grained))
+    # Medians over 256 pixels leave an eighth or less of the target's grain of 1.4 degrees.
+    assert taken_over > 1 and left < taken_over / 5
+
+
 def test_pixels_that_the_target_lacks_are_counted(raw, tmp_path):
     write_stack(tmp_path / "flat" / "t", linear(*SIZE), FLAT)
     mask = np.full(SIZE, 255, np.uint8)
@@ -169,6 +190,7 @@ def test_a_resumed_run_solves_again_what_another_bend_shaped(raw, tmp_path):
     ]  # fmt: skip
     assert status(flatten="plane", keep_tilt=True) == "done"
     assert [status(flatten=str(target)), status(flatten=str(target))] == ["done", "skipped"]
+    assert status(flatten=str(target), smooth=8) == "done"
     run(tmp_path / "flat", tmp_path / "target", roi=None, convention="directx")
     assert status(flatten=str(target)) == "done"
 
@@ -247,6 +269,9 @@ def test_a_run_into_a_flattened_folder_solves_again_and_not_the_reverse(raw, tmp
         ({"keep_tilt": True}, "--keep-tilt: is for --flatten plane or quadratic"),
         ({"keep_tilt": True, "flatten": "tilt"}, "--keep-tilt: is for"),
         ({"keep_tilt": True, "flatten": "flat.tif"}, "--keep-tilt: is for"),
+        ({"smooth": 8}, "--smooth: smooths a flat target"),
+        ({"smooth": 8, "flatten": "plane"}, "--smooth: smooths a flat target"),
+        ({"smooth": -1, "flatten": "flat.tif"}, "--smooth: -1 is negative"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options, fault):
