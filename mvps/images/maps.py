@@ -29,7 +29,6 @@ from mvps.images.encodings import (
 )
 from mvps.images.info import ImageRef
 from mvps.images.output_file import RowSink
-from mvps.images.png_writer import BLOCK_ROWS as PNG_ROWS
 from mvps.images.png_writer import PngWriter
 from mvps.images.probe import DEFAULT_MAX_PIXELS, probe
 from mvps.images.rows import read_image
@@ -39,6 +38,7 @@ from mvps.images.tiff_writer import TiffWriter
 DEFAULT_CONVENTION = "opengl"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_TEXT = 1 << 16
+_BARE_ROWS = 32  # of samples without compression, encoded and written at once
 
 
 class MapWriter:
@@ -48,7 +48,7 @@ class MapWriter:
         self._sink = sink
         self._signs = convention_signs(convention)
         # Compressed strips of a TIFF are gathered where they do not come whole.
-        self._rows = BLOCK_ROWS if encoding.compressed else PNG_ROWS
+        self._rows = BLOCK_ROWS if encoding.compressed else _BARE_ROWS
         self._scratch = np.empty((self._rows, width, 3), encoding.dtype)
 
     def write_rows(self, normals: NDArray[np.float32], valid: NDArray[Any]) -> None:

@@ -7,6 +7,7 @@ there; whatever a codec raises leaves this room as an `ImageError` that names th
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,13 +110,19 @@ class SourceFile:
         """Fill a C-contiguous array from `offset` without a copy."""
         view = out.reshape(-1).view(np.uint8).data
         _require(self, offset, len(view))
-        self._file.seek(offset)
         done = 0
         while done < len(view):
-            got = self._file.readinto(view[done:])
+            got = self._read_at(offset + done, view[done:])
             if not got:
                 raise ImageError(self.path, "became shorter while it was read", REWRITE)
             done += got
+
+    def _read_at(self, offset: int, out: memoryview) -> int:
+        # One call where the system has it: each may hand the interpreter to another thread.
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [out], offset)
+        self._file.seek(offset)
+        return self._file.readinto(out) or 0
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""

@@ -6,6 +6,7 @@ share to about 0.1% on a 20 MP stack and names an undeclared 12-bit camera just 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,16 +24,20 @@ class SampleStatistics:
     black: int = 0
     bits: int = field(default=0)
 
-    def add(self, row: NDArray[Any], inside: NDArray[np.bool_] | None) -> None:
-        """Count one raw row, shape (W,) or (W, 3), where ``inside`` (W,) holds."""
-        values = row if inside is None else row[inside]
+    def add(self, rows: NDArray[Any], inside: NDArray[np.bool_] | None) -> None:
+        """Count one raw row a light, shape (K, W) or (K, W, 3), where ``inside`` (W,) holds."""
+        values = rows if inside is None else rows[:, inside]
         if values.size == 0:
             return
         self.samples += values.size
-        self.saturated += int(np.count_nonzero(values >= self.white))
-        self.black += int(np.count_nonzero(values <= 0))
-        if values.dtype.kind == "u":
-            self.bits |= int(np.bitwise_or.reduce(values, axis=None))
+        if values.dtype.kind != "u":
+            self.saturated += int(np.count_nonzero(values >= self.white))
+            self.black += int(np.count_nonzero(values <= 0))
+            return
+        # In the samples' own type: a limit that is not whole would make each of them a float.
+        self.saturated += int(np.count_nonzero(values >= math.ceil(self.white)))
+        self.black += values.size - int(np.count_nonzero(values))
+        self.bits |= int(np.bitwise_or.reduce(values, axis=None))
 
     @property
     def saturated_share(self) -> float:

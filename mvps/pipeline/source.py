@@ -24,6 +24,8 @@ from mvps.pipeline.options import STRIP_ROWS, RunOptions
 from mvps.pipeline.sampling import SampleStatistics
 from mvps.pipeline.windowed import WindowedRows, bin_all
 
+LEAN_PIXEL = 8  # bytes of a pixel's samples over all lights
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -119,6 +121,13 @@ class StripSource:
         self.dtype = np.dtype(np.float32) if self._corrector else info.dtype
         self.low, self.high = (self._corrector.low, np.inf) if self._corrector else (low, high)
 
+    @property
+    def lean(self) -> bool:
+        """Whether strips are small and no reader holds samples of its own, decoded or coded."""
+        pixel_bytes = len(self._lights) * self.channels * self.dtype.itemsize
+        plain = all(light.info.compression == "none" for light in self._lights)
+        return plain and pixel_bytes <= LEAN_PIXEL
+
     def __enter__(self) -> Self:
         return self
 
@@ -164,8 +173,7 @@ class StripSource:
         lights = range(len(self._lights))
         first_rows = list(self._pool.map(fill, lights) if self._pool else map(fill, lights))
         inside = None if mask is None or self._bin > 1 else mask[: self.width] > 0
-        for first in first_rows:
-            self.statistics.add(first, inside)
+        self.statistics.add(np.stack(first_rows), inside)
         raw_pixels = (y1 - y0) * self.width * self._bin * len(self._lights)
         return Strip(rows, raw_pixels, samples, mask, wanted)
 

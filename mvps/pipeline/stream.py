@@ -34,7 +34,9 @@ from mvps.stereo.auto import Choice
 
 SATURATED_SHARE = 0.01  # from here on highlights visibly bend least-squares normals
 BLACK_SHARE = 0.25
-SOLVED_ROWS = 32  # of a strip at once: as fast as all of them, in half the memory
+# Of a strip at once. All of them means fewer turns at the interpreter, for which other workers
+# wait; half of them keeps a worker small where reading takes much memory already.
+SOLVED_ROWS = STRIP_ROWS // 2
 DEGENERATE_SHARE = 0.01
 
 Progress = Callable[[int], None]  # raw pixels just read
@@ -261,7 +263,8 @@ def _stream(
     quality = job.plan.options.quality
     problem = work.problem.distant if isinstance(work, NearStack) else work
     # Quality looks at so many pixels a strip, and near solvers keep step with the strips.
-    rows = STRIP_ROWS if quality or isinstance(work, NearStack) else SOLVED_ROWS
+    whole_strips = quality or isinstance(work, NearStack) or source.lean
+    rows = STRIP_ROWS if whole_strips else SOLVED_ROWS
     whole = StripOut.empty(source.width * rows, problem, quality=quality, examined=quality)
     summary = QualitySummary(problem.noise) if quality else None
     total = Figures(statistics=source.statistics, quality=summary)
