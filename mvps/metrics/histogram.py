@@ -168,22 +168,33 @@ class PixelHistogram:
         InputError
             Written by another version.
         """
-        if int(arrays["version"]) != _VERSION:
-            raise InputError(
-                "histogram", f"version {int(arrays['version'])} is not known", "count the maps anew"
-            )
         bits = None
         if len(arrays["resolved"]):
             bits = np.zeros(PREFIXES, np.uint8)
             bits[arrays["resolved"]] = arrays["bits"]
         made = cls(Bins(bits))
-        used = arrays["bins"]
-        made._all[used] = arrays["all"]
-        made._defective[used] = arrays["defective"]
-        made._overlap[used] = arrays["overlap"]
-        made._sizes = {(int(height), int(width)) for height, width in arrays["sizes"]}
-        made._maps, made._regions = int(arrays["maps"]), int(arrays["regions"])
+        made.merge_arrays(arrays)
         return made
+
+    def merge_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Merge what `to_arrays` of a histogram with the same bins wrote, without making it anew.
+
+        Raises
+        ------
+        InputError
+            Written by another version.
+        """
+        if int(arrays["version"]) != _VERSION:
+            raise InputError(
+                "histogram", f"version {int(arrays['version'])} is not known", "count the maps anew"
+            )
+        used = arrays["bins"]
+        self._all[used] += arrays["all"]
+        self._defective[used] += arrays["defective"]
+        self._overlap[used] += arrays["overlap"]
+        self._sizes |= {(int(height), int(width)) for height, width in arrays["sizes"]}
+        self._maps += int(arrays["maps"])
+        self._regions += int(arrays["regions"])
 
     def metrics(self, limit: float = 0.3, passes: int = 1) -> PixelMetrics:
         """Every pixel metric of what was counted, with bounds.
