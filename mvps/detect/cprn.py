@@ -7,7 +7,7 @@ Shapes: B images, L layers, N patch tokens, D features, M prototypes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -259,15 +259,19 @@ def entropy_loss(assignment: Tensor) -> Tensor:
 
 
 def total_loss(
-    config: CprnConfig, tokens: Mapping[str, Tensor], out: Reconstruction
+    config: CprnConfig,
+    tokens: Mapping[str, Tensor],
+    out: Reconstruction,
+    over_all: Callable[[Tensor], Tensor] = lambda assignment: assignment,
 ) -> dict[str, Tensor]:
     """Scalars "total" = L_r + lambda_p L_p, "reconstruction" and "entropy".
 
-    L_r is the mean over the reconstructed modalities.
+    L_r is the mean over the reconstructed modalities. Where a batch is spread over processes,
+    ``over_all`` takes the assignment of one part to that of the whole batch.
     """
     parts = [reconstruction_loss(config, tokens[m].detach(), d) for m, d in out.decoded.items()]
     reconstruction = torch.stack(parts).mean()
-    entropy = entropy_loss(prototype_assignment(out.context, out.prototypes))
+    entropy = entropy_loss(over_all(prototype_assignment(out.context, out.prototypes)))
     total = reconstruction + config.entropy_weight * entropy
     return {"total": total, "reconstruction": reconstruction, "entropy": entropy}
 

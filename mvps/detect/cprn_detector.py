@@ -8,10 +8,20 @@ from typing import Any
 
 import torch
 
-from mvps.detect.cprn import Cprn, CprnConfig, mean_distance, token_distances, total_loss
+from mvps.detect.cprn import (
+    Cprn,
+    CprnConfig,
+    Reconstruction,
+    mean_distance,
+    token_distances,
+    total_loss,
+)
 from mvps.detect.detector import Budget, Scores
 from mvps.detect.features import Features, FeatureSource
-from mvps.detect.training import Recipe, train
+from mvps.detect.recipe import Recipe
+from mvps.detect.training import Forward, train
+from mvps.detect.workers import Alone, Workers, join
+from mvps.errors import InputError
 
 
 class CprnDetector:
@@ -22,18 +32,30 @@ class CprnDetector:
     network : what the network is
     recipe : how it is trained
     image_score : "map" (the anomaly map's top pixels) or "paper" (L_r of the image)
+    precision : of training, see :func:`mvps.detect.workers.join`; scores are always of float32
+    compile : train through ``torch.compile``
     """
 
     name = "cprn"
 
     def __init__(
-        self, network: CprnConfig, recipe: Recipe | None = None, image_score: str = "map"
+        self,
+        network: CprnConfig,
+        recipe: Recipe | None = None,
+        image_score: str = "map",
+        precision: str = "32",
+        compile: bool = False,
     ) -> None:
+        if image_score not in {"map", "paper"}:
+            raise InputError("image_score", f"{image_score!r} is unknown", "use map, paper")
         self.network = network
         self.recipe = recipe or Recipe()
         self.image_score = image_score
+        self.precision = precision
+        self.compile = compile
         self._model = Cprn(network)
         self._device = "cpu"
+        self._workers: Workers = Alone("cpu", "32")
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -42,6 +64,8 @@ class CprnDetector:
             "network": asdict(self.network),
             "recipe": asdict(self.recipe),
             "image_score": self.image_score,
+            "precision": self.precision,
+            "compile": self.compile,
         }
 
     @property
@@ -62,6 +86,7 @@ class CprnDetector:
         torch.manual_seed(seed)
         self._model = Cprn(self.network).to(device)
         self._device = device
+        self._workers = join(device, self.precision)
         state = train(
             self._model,
             self._losses,
@@ -70,7 +95,8 @@ class CprnDetector:
             recipe=self.recipe,
             budget=budget,
             seed=seed,
-            device=device,
+            workers=self._workers,
+            compile=self.compile,
         )
         return {
             "steps": state.step,
@@ -98,5 +124,12 @@ class CprnDetector:
         self._model.to(device)
         self._device = device
 
-    def _losses(self, batch: Features) -> dict[str, torch.Tensor]:
-        return total_loss(self.network, batch.tokens, self._model(batch.tokens))
+    def _losses(self, forward: Forward, batch: Features) -> dict[str, torch.Tensor]:
+        """Losses in float32, whatever the network ran in: distances near zero cancel otherwise."""
+        with self._workers.autocast():
+            out = forward(batch.tokens)
+        decoded = {m: tokens.float() for m, tokens in out.decoded.items()}
+        whole = Reconstruction(decoded, out.prototypes.float(), out.context.float())
+        if not self._model.training:  # held-out images are not shared evenly
+            return total_loss(self.network, batch.tokens, whole)
+        return total_loss(self.network, batch.tokens, whole, self._workers.mean_assignment)

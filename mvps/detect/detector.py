@@ -33,12 +33,14 @@ class Budget:
     folder : of checkpoints; None keeps none
     checkpoint_every : steps between checkpoints
     progress : told the number of steps just done
+    log : told the figures of a look, "step" among them
     """
 
     steps: int
     folder: Path | None = None
     checkpoint_every: int = 100
     progress: Callable[[int], None] = lambda _: None
+    log: Callable[[Mapping[str, float]], None] = lambda _: None
 
 
 class Detector(Protocol):

@@ -140,11 +140,17 @@ def coreset(tokens: Tensor, count: int, generator: torch.Generator) -> Tensor:
         tokens = tokens @ basis.to(tokens)
     first = int(torch.randint(len(tokens), (1,), generator=generator))
     chosen = [first]
-    reach = (tokens - tokens[first]).square().sum(1)
+    squares = tokens.square().sum(1)
+
+    def distance(index: int) -> Tensor:
+        """Squared, from one token to all; its rounding matters to near ones only."""
+        return squares + squares[index] - 2 * (tokens @ tokens[index])
+
+    reach = distance(first)
     while len(chosen) < count:
         farthest = int(reach.argmax())
         chosen.append(farthest)
-        torch.minimum(reach, (tokens - tokens[farthest]).square().sum(1), out=reach)
+        torch.minimum(reach, distance(farthest), out=reach)
     return torch.tensor(chosen)
 
 

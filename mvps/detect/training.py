@@ -20,43 +20,14 @@ from torch import Tensor, nn
 
 from mvps.detect.detector import Budget
 from mvps.detect.features import Features, FeatureSource
+from mvps.detect.recipe import Recipe
+from mvps.detect.tensor_file import read_tensors, write_tensors
+from mvps.detect.workers import Workers
 from mvps.errors import InputError, MissingExtraError
-from mvps.files import atomic_path
 
 CHECKPOINT = "checkpoint.safetensors"
-Losses = Callable[[Features], dict[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained; the defaults are those of docs/detect.md.
-
-    Attributes
-    ----------
-    batch : images a step
-    rate, last_rate : learning rate after the warm-up and at the end of the cosine
-    warm_up : steps in which the rate rises from zero
-    weight_decay : decoupled
-    clip : largest norm of the gradient
-    check_every : steps between two looks at the held-out normals
-    patience : looks without a better one after which training stops; 0 never stops early
-    """
-
-    batch: int = 16
-    rate: float = 1e-3
-    last_rate: float = 1e-4
-    warm_up: int = 100
-    weight_decay: float = 1e-4
-    clip: float = 0.1
-    check_every: int = 100
-    patience: int = 10
-
-    def rate_at(self, step: int, steps: int) -> float:
-        """Learning rate of a step, counted from 0, of a training of so many steps."""
-        if step < self.warm_up:
-            return self.rate * (step + 1) / self.warm_up
-        share = (step - self.warm_up) / max(steps - self.warm_up, 1)
-        return self.last_rate + (self.rate - self.last_rate) * (1 + math.cos(math.pi * share)) / 2
+Forward = Callable[[Mapping[str, Tensor]], Any]
+Losses = Callable[[Forward, Features], dict[str, Tensor]]
 
 
 @dataclass
@@ -77,6 +48,22 @@ class Progress:
     losses: list[dict[str, float]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Training:
+    """The parts of one training, always together; ``forward`` is the model as it is spread."""
+
+    model: nn.Module
+    forward: Any
+    optimiser: Any
+    losses: Losses
+    source: FeatureSource
+    held_out: FeatureSource | None
+    recipe: Recipe
+    steps: int
+    seed: int
+    workers: Workers
+
+
 def train(
     model: nn.Module,
     losses: Losses,
@@ -86,38 +73,51 @@ def train(
     recipe: Recipe,
     budget: Budget,
     seed: int,
-    device: str,
+    workers: Workers,
+    compile: bool = False,
 ) -> Progress:
     """Train a model in place, to its best state on the held-out normals where there are any.
 
     Parameters
     ----------
-    model : on ``device``
-    losses : scalars of a batch; "total" is descended, all are logged
+    model : on the device of ``workers``
+    losses : scalars of a batch and of the model that is called; "total" is descended, all are
+        logged
     source, held_out : normal images to learn from, and others to watch
+    workers : processes that share each batch, and the precision
+    compile : call the model through ``torch.compile``
 
     Raises
     ------
     InputError
-        No images, or the checkpoint in ``budget.folder`` is of another training.
+        No images, a batch that the processes cannot share evenly, or the checkpoint in
+        ``budget.folder`` is of another training.
     """
     if not len(source):
         raise InputError("training", "there is no normal image to learn from")
-    optimiser = _optimiser(model, recipe)
+    if recipe.batch % workers.count:
+        raise InputError(
+            "--batch", f"{recipe.batch} images cannot be shared by {workers.count} processes"
+        )
     identity = json.dumps([asdict(recipe), budget.steps, seed, len(source)])
-    state = Progress()
-    best = _copied(model)
+    state, best = Progress(), _copied(model)
+    optimiser = _optimiser(model, recipe)
     if budget.folder is not None:
-        state, best = _resume(budget.folder, model, optimiser, identity, best)
+        state, best = _resume(budget.folder, model, optimiser, workers, identity, best)
         budget.progress(state.step)
+    called = torch.compile(model) if compile else model
+    forward, stepper = workers.spread(called, optimiser)
+    parts = _Training(
+        model, forward, stepper, losses, source, held_out, recipe, budget.steps, seed, workers
+    )
     while state.step < budget.steps and not state.stopped_early:
-        _step(model, optimiser, losses, source, recipe, budget.steps, seed, device, state)
+        _step(parts, state)
         if state.step % recipe.check_every == 0 or state.step == budget.steps:
-            best = _look(model, losses, held_out, recipe, device, state, best)
-        if budget.folder is not None and (
-            state.step % budget.checkpoint_every == 0 or state.step == budget.steps
-        ):
-            _keep(budget.folder, model, optimiser, identity, state, best)
+            best = _look(parts, state, best)
+            budget.log(state.losses[-1])
+        last = state.step == budget.steps or state.stopped_early
+        if budget.folder is not None and (state.step % budget.checkpoint_every == 0 or last):
+            _keep(budget.folder, model, optimiser, workers, identity, state, best)
         budget.progress(1)
     if held_out is not None and len(held_out):
         model.load_state_dict(best)
@@ -139,56 +139,43 @@ def batch_indices(count: int, batch: int, seed: int, step: int) -> list[int]:
     return line[first : first + batch]
 
 
-def _step(  # noqa: PLR0917 (the parts of one training, always together)
-    model: nn.Module,
-    optimiser: Any,
-    losses: Losses,
-    source: FeatureSource,
-    recipe: Recipe,
-    steps: int,
-    seed: int,
-    device: str,
-    state: Progress,
-) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = recipe.rate_at(state.step, steps)
-    model.train()
-    batch = source.batch(batch_indices(len(source), recipe.batch, seed, state.step)).to(device)
-    parts = losses(batch)
-    optimiser.zero_grad(set_to_none=True)
-    parts["total"].backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    optimiser.step()
+def _step(parts: _Training, state: Progress) -> None:
+    recipe, workers = parts.recipe, parts.workers
+    for group in parts.optimiser.param_groups:
+        group["lr"] = recipe.rate_at(state.step, parts.steps)
+    parts.model.train()
+    indices = batch_indices(len(parts.source), recipe.batch, parts.seed, state.step)
+    batch = parts.source.batch(indices[workers.rank :: workers.count]).to(workers.device)
+    losses = parts.losses(parts.forward, batch)
+    parts.optimiser.zero_grad(set_to_none=True)
+    workers.descend(losses["total"], parts.model, parts.optimiser, recipe.clip)
     state.step += 1
-    if state.step % recipe.check_every == 0 or state.step in (1, steps):
-        figures = {name: float(value.detach()) for name, value in parts.items()}
+    if state.step % recipe.check_every == 0 or state.step in (1, parts.steps):
+        figures = {n: workers.mean(float(value.detach())) for n, value in losses.items()}
         if not math.isfinite(figures["total"]):
             raise InputError("training", f"the loss is {figures['total']} at step {state.step}")
-        state.losses.append({"step": state.step, **figures})
+        rate = recipe.rate_at(state.step - 1, parts.steps)
+        state.losses.append({"step": state.step, "rate": rate, **figures})
 
 
-def _look(  # noqa: PLR0917
-    model: nn.Module,
-    losses: Losses,
-    held_out: FeatureSource | None,
-    recipe: Recipe,
-    device: str,
-    state: Progress,
-    best: dict[str, Tensor],
-) -> dict[str, Tensor]:
+def _look(parts: _Training, state: Progress, best: dict[str, Tensor]) -> dict[str, Tensor]:
     """Loss on the held-out normals; the best state so far."""
+    held_out, workers, recipe = parts.held_out, parts.workers, parts.recipe
     if held_out is None or not len(held_out):
         return best
-    model.eval()
+    parts.model.eval()
     total = 0.0
+    starts = range(0, len(held_out), recipe.batch)
     with torch.inference_mode():
-        for batch in held_out.batches(recipe.batch):
-            total += float(losses(batch.to(device))["total"]) * len(batch.names)
-    loss = total / len(held_out)
+        for start in starts[workers.rank :: workers.count]:
+            chosen = range(start, min(start + recipe.batch, len(held_out)))
+            batch = held_out.batch(chosen).to(workers.device)
+            total += float(parts.losses(parts.model, batch)["total"]) * len(chosen)
+    loss = workers.mean(total) * workers.count / len(held_out)
     state.losses[-1]["held_out"] = loss
     if loss < state.best:
         state.best, state.best_step = loss, state.step
-        return _copied(model)
+        return _copied(parts.model)
     looks = (state.step - state.best_step) / recipe.check_every
     state.stopped_early = bool(recipe.patience) and looks >= recipe.patience
     return best
@@ -210,12 +197,13 @@ def _keep(  # noqa: PLR0917
     folder: Path,
     model: nn.Module,
     optimiser: Any,
+    workers: Workers,
     identity: str,
     state: Progress,
     best: Mapping[str, Tensor],
 ) -> None:
-    from safetensors.torch import save_file
-
+    if workers.rank:
+        return
     kept = optimiser.state_dict()
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
@@ -223,30 +211,27 @@ def _keep(  # noqa: PLR0917
         tensors |= {f"optimiser.{index}.{n}": t for n, t in slots.items() if t is not None}
     header = {
         "identity": identity,
-        "state": json.dumps(asdict(state)),
-        "clock": json.dumps([group["step"] for group in kept["param_groups"]]),
+        "state": asdict(state),
+        "clock": [group["step"] for group in kept["param_groups"]],
+        "scaler": workers.scaler(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(folder / CHECKPOINT) as temporary:
-        save_file(contiguous, temporary, header)
+    write_tensors(folder / CHECKPOINT, tensors, json.dumps(header))
 
 
-def _resume(
-    folder: Path, model: nn.Module, optimiser: Any, identity: str, best: dict[str, Tensor]
+def _resume(  # noqa: PLR0917
+    folder: Path,
+    model: nn.Module,
+    optimiser: Any,
+    workers: Workers,
+    identity: str,
+    best: dict[str, Tensor],
 ) -> tuple[Progress, dict[str, Tensor]]:
     """The training as its last checkpoint left it, or as it begins where there is none."""
-    from safetensors import SafetensorError, safe_open
-
     path = folder / CHECKPOINT
     if not path.is_file():
         return Progress(), best
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, f"cannot be read ({error})", "remove it to start anew") from None
+    tensors, text = read_tensors(path, "remove it to start anew")
+    header = json.loads(text)
     if header.get("identity") != identity:
         raise InputError(path, "is of another training", "give another folder or --overwrite")
     model.load_state_dict(_under(tensors, "model."))
@@ -255,12 +240,13 @@ def _resume(
     for name, tensor in _under(tensors, "optimiser.").items():
         index, _, slot = name.partition(".")
         kept["state"].setdefault(int(index), {"kahan_comp": None})[slot] = tensor
-    for group, clock in zip(kept["param_groups"], json.loads(header["clock"]), strict=True):
+    for group, clock in zip(kept["param_groups"], header["clock"], strict=True):
         group["step"] = clock
     optimiser.load_state_dict(kept)
+    workers.set_scaler(header["scaler"])
     device = next(model.parameters()).device
     best = {name: tensor.to(device) for name, tensor in _under(tensors, "best.").items()}
-    return Progress(**json.loads(header["state"])), best
+    return Progress(**header["state"]), best
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from mvps.detect.detector import Budget, Detector, Scores
 from mvps.detect.features import FeatureSource
 from mvps.detect.patchcore import PatchCore, PatchCoreConfig, coreset, nearest_of
 from mvps.detect.preprocess import Preprocess
-from mvps.detect.training import Recipe
+from mvps.detect.recipe import Recipe
 
 RECIPE = Recipe(batch=4, warm_up=2, check_every=4)
 
