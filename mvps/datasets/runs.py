@@ -49,6 +49,12 @@ def read_runs(tree: Tree, options: ReadOptions) -> Dataset:
     return Dataset(tree.root, "mvps-run", in_order(records), tally.findings())
 
 
+def normals_of_stacks(tree: Tree) -> Iterator[tuple[str, str, str]]:
+    """Folder, normal map and colour image ("" where there is none) of every finished stack."""
+    for stack, normals in _stacks(tree):
+        yield stack, normals, _beside(tree, stack, _RGB)
+
+
 def _stacks(tree: Tree) -> Iterator[tuple[str, str]]:
     """Folder of every finished stack, and its normal map."""
     for file in tree.walk():
@@ -143,11 +149,7 @@ def _parted(stack: str) -> tuple[str, int, list[str]] | None:
 
 
 def _record(tree: Tree, stack: str, normals: str, cells: Cells, options: ReadOptions) -> Record:
-    known = tree.list(stack).known
-    beside = {
-        "rgb": next((f"{stack}/{name}" for name in _RGB if name in known), ""),
-        "mask": next((f"{stack}/{name}" for name in _MASKS if name in known), ""),
-    }
+    beside = {"rgb": _beside(tree, stack, _RGB), "mask": _beside(tree, stack, _MASKS)}
     rgb, mask = (cells[kind] or beside[kind] for kind in ("rgb", "mask"))
     category = cells["category"] or tree.name
     sample = cells["sample"] or stack.replace("/", "_")
@@ -168,3 +170,9 @@ def _record(tree: Tree, stack: str, normals: str, cells: Cells, options: ReadOpt
         normals=tree.path(normals),
         mask=tree.path(mask) if mask and label else None,
     )
+
+
+def _beside(tree: Tree, stack: str, names: tuple[str, ...]) -> str:
+    """The first of some files that lies in the folder of a stack, "" where none does."""
+    known = tree.list(stack).known
+    return next((f"{stack}/{name}" for name in names if name in known), "")

@@ -28,7 +28,7 @@ def anomaly_maps(tokens: Tensor, grid: tuple[int, int], size: int, sigma: float 
 def image_scores(maps: Tensor, share: float = TOP_SHARE) -> Tensor:
     """Mean of the highest ``share`` of the pixels of each map, (B,); at least one pixel."""
     flat = maps.flatten(1)
-    count = max(round(share * flat.shape[1]), 1)
+    count = max(round(share * int(flat.shape[1])), 1)
     return flat.topk(count, dim=1).values.mean(1)
 
 

@@ -111,8 +111,8 @@ class FeatureCache:
         return self.folder / key[:2] / (key + ENDING)
 
 
-def feature_key(image: Path, *parts: str) -> str:
-    """Name of the features of an image: digest of its bytes and of whatever else decides them.
+def content_digest(image: Path) -> str:
+    """Digest of an image's bytes.
 
     Raises
     ------
@@ -120,9 +120,13 @@ def feature_key(image: Path, *parts: str) -> str:
         The image cannot be read.
     """
     try:
-        content = digest_file(image)
+        return digest_file(image)
     except OSError as error:
         raise InputError(image, f"cannot be read ({error.strerror})") from None
+
+
+def feature_key(content: str, *parts: str) -> str:
+    """Name of the features of an image: digest of its bytes' digest and whatever else decides."""
     return hashlib.sha256("\n".join((content, *parts)).encode()).hexdigest()
 
 

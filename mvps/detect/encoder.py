@@ -68,7 +68,7 @@ class Encoder:
     """A frozen ViT on one device; from :func:`load_encoder`."""
 
     def __init__(self, model: Any, facts: EncoderFacts, device: str) -> None:
-        self._model = model
+        self.model = model
         self._torch = require_torch()
         self.facts = facts
         self.device = device
@@ -87,15 +87,19 @@ class Encoder:
         """
         batch = self._torch.from_numpy(images).to(self.device)
         with self._torch.inference_mode(), self._precision():
-            layers = self._model.forward_intermediates(
-                batch,
-                indices=list(self.facts.layers),
-                stop_early=True,  # no block after the last one wanted
-                norm=False,
-                output_fmt="NLC",
-                intermediates_only=True,
-            )
-            return self._torch.stack(layers, 1)
+            return self.tokens_of(batch)
+
+    def tokens_of(self, batch: Any) -> Any:
+        """Tokens of a torch tensor (B, 3, S, S) on the encoder's device; as calling it."""
+        layers = self.model.forward_intermediates(
+            batch,
+            indices=list(self.facts.layers),
+            stop_early=True,  # no block after the last one wanted
+            norm=False,
+            output_fmt="NLC",
+            intermediates_only=True,
+        )
+        return self._torch.stack(layers, 1)
 
     def _precision(self) -> AbstractContextManager[Any]:
         if not self.facts.half:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from mvps.datasets.normals import read_record_normals
 from mvps.datasets.record import RGB, Record
+from mvps.detect.tiling import Tiling
 from mvps.errors import ImageError, InputError
-from mvps.images import DEFAULT_MAX_PIXELS, ImageRef, read_image
+from mvps.images import DEFAULT_MAX_PIXELS, ImageRef, Window, probe, read_image
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
@@ -33,21 +34,45 @@ class Preprocess:
     ----------
     resize : side in px of the square that the whole image is brought to
     crop : side of the centre of it that is kept; equal to ``resize`` keeps all
+    tile : side in px of the file of overlapping tiles, each of which is brought to ``crop`` px by
+        itself; 0 takes the image whole
+    overlap : of neighbouring tiles in px of the file, at least
     """
 
     resize: int = 448
     crop: int = 392
+    tile: int = 0
+    overlap: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.crop <= self.resize <= 8192:
             raise InputError(
                 "--size", f"a crop of {self.crop} px from {self.resize} px", "give 1 to 8192 px"
             )
+        if self.tile:
+            Tiling((1, 1), self.tile, self.overlap)  # refuses what no tiling can have
+        elif self.overlap:
+            raise InputError("--overlap", "says nothing without --tile", "give both")
 
     @property
     def key(self) -> str:
         """What tells results of other settings apart."""
+        if self.tile:
+            return f"area-tile-{self.crop}"  # its place and size are of the window
         return f"area-{self.resize}-{self.crop}"
+
+    def tiling(self, record: Record) -> Tiling:
+        """Tiles of a record's images, from the header of one of them.
+
+        Raises
+        ------
+        ImageError
+            The file cannot be used.
+        """
+        path = record.rgb or record.normals
+        assert path is not None  # a record has one of them
+        info = probe(ImageRef(path))
+        return Tiling((info.width, info.height), self.tile, self.overlap)
 
     def window(self) -> slice:
         """Rows, and columns, of the square that are kept."""
@@ -56,7 +81,7 @@ class Preprocess:
 
 
 def load_planes(record: Record, modality: str, preprocess: Preprocess) -> Planes:
-    """One modality of a record, ready for the encoder.
+    """One modality of a record, whole and ready for the encoder.
 
     Returns
     -------
@@ -67,13 +92,34 @@ def load_planes(record: Record, modality: str, preprocess: Preprocess) -> Planes
     InputError, ImageError
         The record lacks the modality, or its file cannot be used.
     """
+    return planes_of(load_pixels(record, modality), modality, preprocess)
+
+
+def load_pixels(record: Record, modality: str) -> NDArray[Any]:
+    """One modality of a record as its file has it.
+
+    Returns
+    -------
+    (H, W, 3), colour in uint8 or uint16, or normals in float32, zero where invalid
+
+    Raises
+    ------
+    InputError, ImageError
+        As :func:`load_planes`.
+    """
     path = record.rgb if modality == RGB else record.normals
     if path is None:
         raise InputError(record.name, f"has no {modality}", "train with the other modality alone")
-    if modality == RGB:
-        return rgb_planes(read_colour(path), preprocess)
-    normals, _ = read_record_normals(record)
-    return normal_planes(normals, preprocess)
+    return read_colour(path) if modality == RGB else read_record_normals(record)[0]
+
+
+def planes_of(
+    pixels: NDArray[Any], modality: str, preprocess: Preprocess, window: Window | None = None
+) -> Planes:
+    """Planes (3, S, S) float32 of an image, or of the tile of it that a window shows."""
+    if window is not None:
+        pixels = pixels[window.y : window.y + window.height, window.columns]
+    return (rgb_planes if modality == RGB else normal_planes)(pixels, preprocess)
 
 
 def read_colour(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[Any]:
@@ -104,33 +150,48 @@ def normal_planes(normals: Planes, preprocess: Preprocess) -> Planes:
     return _normalised(unit / 2 + NO_NORMAL)
 
 
-def mask_pixels(path: Path | None, preprocess: Preprocess) -> NDArray[np.bool_]:
-    """Defect mask (S, S) as the anomaly map sees it: a pixel counts if its nearest one is not zero.
+def mask_pixels(
+    path: Path | None, preprocess: Preprocess, shape: tuple[int, int] | None = None
+) -> NDArray[np.bool_]:
+    """Defect mask as the anomaly map sees it: a pixel counts if its nearest one is not zero.
+
+    Parameters
+    ----------
+    path : of the mask; None is a mask without a defect
+    preprocess : of the images
+    shape : (H, W) of the map where images are tiled; the map then has the pixels of the file
+
+    Returns
+    -------
+    (S, S) bool, or (H, W)
 
     Raises
     ------
     ImageError
         The file cannot be used.
     """
+    whole = preprocess.tile > 0 and shape is not None
     if path is None:
-        return np.zeros((preprocess.crop, preprocess.crop), bool)
+        return np.zeros(shape if whole and shape else (preprocess.crop, preprocess.crop), bool)
     import cv2
 
     image = read_image(ImageRef(path))
     marked = (image if image.ndim == 2 else image.max(-1)) > 0
-    side = (preprocess.resize, preprocess.resize)
-    resized = cv2.resize(marked.astype(np.uint8), side, interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(resized[preprocess.window(), preprocess.window()], bool)
+    size = shape[::-1] if whole and shape else (preprocess.resize, preprocess.resize)
+    resized = cv2.resize(marked.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
+    window = slice(None) if whole else preprocess.window()
+    return np.asarray(resized[window, window], bool)
 
 
 def _resized(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
     import cv2
 
-    side = (preprocess.resize, preprocess.resize)
-    shrinks = min(image.shape[:2]) >= preprocess.resize
+    side = preprocess.crop if preprocess.tile else preprocess.resize
+    shrinks = min(image.shape[:2]) >= side
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = np.asarray(cv2.resize(np.ascontiguousarray(image), side, interpolation=method))
-    return resized[preprocess.window(), preprocess.window()]
+    size = (side, side)
+    resized = np.asarray(cv2.resize(np.ascontiguousarray(image), size, interpolation=method))
+    return resized if preprocess.tile else resized[preprocess.window(), preprocess.window()]
 
 
 def _normalised(image: Planes) -> Planes:

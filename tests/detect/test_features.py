@@ -13,7 +13,7 @@ from tiny_vit import LAYERS, SIZE, tiny_encoder, write_records
 
 from mvps.datasets import NORMALS, RGB
 from mvps.detect import cache as cache_module
-from mvps.detect.cache import FeatureCache, feature_key, prune, usage
+from mvps.detect.cache import FeatureCache, content_digest, feature_key, prune, usage
 from mvps.detect.encoder import load_encoder
 from mvps.detect.features import FeatureSource
 from mvps.detect.preprocess import Preprocess, load_planes
@@ -32,7 +32,7 @@ def test_tokens_are_the_blocks_outputs_without_the_class_token(tiny_store: Path)
     images = np.random.default_rng(0).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
     seen: list[torch.Tensor] = []
     for layer in LAYERS:
-        encoder._model.blocks[layer].register_forward_hook(
+        encoder.model.blocks[layer].register_forward_hook(
             lambda _m, _i, out: seen.append(out.detach())
         )
     tokens = encoder(images)
@@ -45,7 +45,7 @@ def test_tokens_are_the_blocks_outputs_without_the_class_token(tiny_store: Path)
 def test_blocks_after_the_last_layer_are_not_run(tiny_store: Path) -> None:
     encoder = tiny_encoder()
     ran: list[int] = []
-    for i, block in enumerate(encoder._model.blocks):
+    for i, block in enumerate(encoder.model.blocks):
         block.register_forward_hook(lambda _m, _i, _o, i=i: ran.append(i))
     encoder(np.zeros((1, 3, SIZE, SIZE), np.float32))
     assert ran == list(range(LAYERS[-1] + 1))
@@ -53,7 +53,7 @@ def test_blocks_after_the_last_layer_are_not_run(tiny_store: Path) -> None:
 
 def test_the_encoder_takes_no_gradient(tiny_store: Path) -> None:
     encoder = tiny_encoder()
-    assert not any(weight.requires_grad for weight in encoder._model.parameters())
+    assert not any(weight.requires_grad for weight in encoder.model.parameters())
     assert not encoder(np.zeros((1, 3, SIZE, SIZE), np.float32)).requires_grad
 
 
@@ -123,9 +123,10 @@ def test_a_budget_is_never_overrun_and_the_rest_is_encoded_again(tiny_store: Pat
 def test_a_change_of_anything_that_decides_features_changes_their_key(tiny_store: Path) -> None:
     image = write_records(tiny_store / "images", 1)[0].rgb
     assert image is not None
-    keys = {feature_key(image, "a", "b"), feature_key(image, "a", "c"), feature_key(image, "ab")}
+    content = content_digest(image)
+    keys = {feature_key(content, *parts) for parts in (("a", "b"), ("a", "c"), ("ab",))}
     image.write_bytes(image.read_bytes() + b"\0")
-    keys.add(feature_key(image, "a", "b"))
+    keys.add(feature_key(content_digest(image), "a", "b"))
     assert len(keys) == 4
     facts = tiny_encoder().facts
     changes = {"digest": "x", "layers": (1,), "size": 32, "half": True, "model": "y"}

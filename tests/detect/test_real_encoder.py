@@ -56,5 +56,5 @@ def test_imported_onnx_gives_the_features_of_the_file_itself(
     images = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
     want = session.run([final], {"input_image": images})[0][:, 1:]
     with torch.inference_mode():
-        got = encoder._model.norm(encoder(images)[:, -1]).numpy()
+        got = encoder.model.norm(encoder(images)[:, -1]).numpy()
     np.testing.assert_allclose(got, want, atol=1e-4)
