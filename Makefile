@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
+DETECT_OUT ?= demo-detect-out
+RAW := examples/small_dataset/raw
+PARTS := jst_header dht11
 
-.PHONY: demo test bench lint clean
+.PHONY: demo demo-detect test bench lint clean
 
 $(BIN)/.base: pyproject.toml setup.py constraints.txt $(wildcard kernels/*)
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +21,19 @@ $(BIN)/.dev: $(BIN)/.base
 demo: $(BIN)/.base ## install, solve the sample capture, compare it with its ground truth
 	$(BIN)/mvps normals examples/sample_capture $(OUT) --quality
 	$(BIN)/mvps evaluate normals $(OUT) --truth examples/sample_capture/truth
+
+$(BIN)/.detect: $(BIN)/.base
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[detect,onnx,plot]'
+	@touch $@
+
+demo-detect: $(BIN)/.detect ## raw photographs, normals, a trained detector, verdicts, its report
+	$(BIN)/python examples/fetch_encoder.py
+	$(foreach part,$(PARTS),$(BIN)/mvps normals $(RAW)/$(part) $(DETECT_OUT)/solved/$(part) &&) true
+	@for rgb in $$(cd $(RAW) && echo */*/*/rgb.png); do cp $(RAW)/$$rgb $(DETECT_OUT)/solved/$$rgb; done
+	$(BIN)/mvps detect train examples/small_dataset $(DETECT_OUT)/run --encoder focus-vits14 --size 224 --batch 8 --steps 120
+	$(BIN)/mvps detect score $(DETECT_OUT)/run examples/small_dataset
+	$(BIN)/mvps detect predict $(DETECT_OUT)/run $(addprefix $(DETECT_OUT)/solved/,$(PARTS))
+	$(BIN)/mvps detect report $(DETECT_OUT)/run --scores $(DETECT_OUT)/run/scores/small_dataset
 
 test: lint ## lint, types and every test
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
@@ -43,4 +59,4 @@ bench: $(BIN)/.dev ## every benchmark; prints tables, writes benchmarks/results/
 	$(BIN)/python benchmarks/surface.py
 
 clean:
-	rm -rf build dist *.egg-info $(OUT)
+	rm -rf build dist *.egg-info $(OUT) $(DETECT_OUT)

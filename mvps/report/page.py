@@ -1,23 +1,17 @@
-"""The page: what failed, what the run was, how its stacks are distributed, and every stack.
-
-One file without outside requests: its policy forbids them, and names its own script and style by
-their digests, so that nothing that a name or a warning holds could ever run.
-"""
+"""The page: what failed, what the run was, how its stacks are distributed, and every stack."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
 from mvps.report.cards import ORDERS, Limits, anchor, card, figures_with_limits
 from mvps.report.charts import Value, distribution
 from mvps.report.collect import Collection, StackEntry
+from mvps.report.document import document, resource
 from mvps.report.markup import Markup, escape, join, tag, void
 from mvps.report.numbers import count, decimal, duration, fences, megapixels, percent
 from mvps.report.thumbs import Thumbnails, residual_colours
@@ -48,18 +42,7 @@ def render(
     written : when the page is made
     """
     limits = {key: fences(_known(collection.done, key), least) for key, _, _, least in _CHARTS}
-    style, script = _resource("report.css"), _resource("report.js")
     title = f"{collection.out.resolve().name or 'out'} – mvps report"
-    head = (
-        void("meta", charset="utf-8"),
-        void("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", name="referrer", content="no-referrer"),
-        void("meta", name="color-scheme", content="light dark"),
-        void("link", rel="icon", href="data:,"),
-        tag("title", title),
-        tag("style", Markup(style)),
-    )
     body = (
         _header(collection, defaults, written),
         tag(
@@ -69,24 +52,9 @@ def render(
             _distributions(collection.done, limits),
             _gallery(collection.done, drawn, limits),
         ),
-        tag("script", Markup(script)),
     )
-    return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
-
-
-def _resource(name: str) -> str:
-    return files("mvps.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    def digest(text: str) -> str:
-        code = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-        return f"'sha256-{code}'"
-
-    return (
-        f"default-src 'none'; img-src data:; style-src {digest(style)}; "
-        f"script-src {digest(script)}; base-uri 'none'; form-action 'none'"
-    )
+    style, script = resource("report.css"), resource("report.js")
+    return document(title, *body, style=style, script=script)
 
 
 def _header(collection: Collection, defaults: Mapping[str, Any], written: datetime) -> Markup:
