@@ -118,6 +118,21 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for output, and those above it, unless it is there.
+
+    Raises
+    ------
+    InputError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot be made ({error.strerror})"
+        raise InputError(folder, what, "name a folder that can be written") from None
+
+
 def cache_folder(name: str) -> Path:
     """Folder for what can be made or fetched again: ``$MVPS_CACHE`` or ``~/.cache/mvps``."""
     base = os.environ.get("MVPS_CACHE")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mvps.cli.normals import named_path
-from mvps.cli.synth_words import names_of, size_of
+from mvps.cli.synth_words import lights_word, names_of, size_of
 
 _HELP = """Render one part as the rig would photograph it, and write a capture to OUT.
 
@@ -138,11 +138,12 @@ def capture(
     from mvps.synth.capture import CaptureOptions, plan_capture, write_capture
 
     width, height = (0, 0) if size is None else size_of(size)
+    count, light_file = lights_word(lights)
     options = CaptureOptions(
         part=part,
         views=names_of(views),
-        lights=int(lights) if lights.isdecimal() else 0,
-        light_file="" if lights.isdecimal() else lights,
+        lights=count,
+        light_file=light_file,
         width=width,
         height=height,
         samples=samples,

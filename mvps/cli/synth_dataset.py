@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mvps.cli.normals import named_path
-from mvps.cli.synth_words import names_of, size_of
+from mvps.cli.synth_words import lights_word, names_of, size_of
 
 if TYPE_CHECKING:
     from mvps.synth.dataset import DatasetSummary
@@ -190,7 +190,8 @@ def dataset(
         words["width"], words["height"] = size_of(size)
     if lights is not None:
         words.pop("lights")
-        words |= {"lights": int(lights)} if lights.isdecimal() else {"light_file": lights}
+        count, light_file = lights_word(lights)
+        words |= {"light_file": light_file} if light_file else {"lights": count}
     options = options_of(words) if config is None else read_settings(config, words)
     debug = bool(context.obj and context.obj["debug"])
     raise typer.Exit(_run(out, options, workers=workers, contact=contact, json=json, debug=debug))

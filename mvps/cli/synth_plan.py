@@ -151,7 +151,7 @@ def _table(rows: tuple[SweepRow, ...]) -> Any:
     from rich.table import Table
 
     table = Table(title="Expected angular error in degrees", title_justify="left")
-    names = ("lights", "elev.", "off by", "median", "mean", "95%", "noise")
+    names = ("lights", "elev.", "off", "median", "mean", "95%", "noise")
     with_defect = any(row.contrast is not None for row in rows)
     for name in (*names, *(("contrast", "visible") if with_defect else ())):
         table.add_column(name, justify="right")

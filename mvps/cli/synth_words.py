@@ -31,6 +31,21 @@ def size_of(text: str) -> tuple[int, int]:
     return size
 
 
+def lights_word(text: str) -> tuple[int, str]:
+    """``4`` as (4, ""), a light file as (0, its name).
+
+    Raises
+    ------
+    InputError
+        A number below one.
+    """
+    if not re.fullmatch(r"\s*[+-]?\d+\s*", text):
+        return 0, text
+    if int(text) < 1:
+        raise InputError("--lights", f"{text.strip()} lights", "give 3 or more, or a light file")
+    return int(text), ""
+
+
 def numbers_of(option: str, text: str, low: float, high: float) -> tuple[float, ...]:
     """``30,45`` as (30.0, 45.0), each within low to high.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import mvps
 from mvps.errors import InputError
-from mvps.files import write_json
+from mvps.files import make_folder, write_json
 from mvps.synth.capture_files import write_rig, write_stack, write_truth
 from mvps.synth.layout import TRUTH, rng_for, seed_for
 from mvps.synth.placing import Placement
@@ -23,6 +23,7 @@ from mvps.synth.station import (
     Station,
     aim,
     check_kinds,
+    cut_off,
     lights_of,
     make_sensor,
     views_of,
@@ -154,7 +155,8 @@ def plan_capture(out: Path, options: CaptureOptions) -> CapturePlan:
     )
     for view in views:
         check_view(view, specimen.renderer.scene.part)
-    return CapturePlan(out, options, station, specimen)
+    warnings = (*station.warnings, *cut_off(views, specimen.renderer.scene.part))
+    return CapturePlan(out, options, replace(station, warnings=warnings), specimen)
 
 
 def write_capture(plan: CapturePlan, progress: Callable[[], None] = lambda: None) -> Captured:
@@ -171,7 +173,7 @@ def write_capture(plan: CapturePlan, progress: Callable[[], None] = lambda: None
     """
     out, options = plan.out, plan.options
     station = with_exposures(plan.station, [plan.specimen.renderer])
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     # From here on the folder is known as this capture's, should writing stop half-way.
     write_json(out / RECORD, {"options": options.as_dict(), "views": {}})
     write_rig(out, station.views, station.settings.sensor, sample=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 import mvps
 from mvps.errors import InputError
-from mvps.files import write_json
+from mvps.files import make_folder, write_json
 from mvps.synth.dataset_plan import (
     DatasetOptions,
     Job,
@@ -91,7 +91,7 @@ def plan_dataset(out: Path, options: DatasetOptions, workers: int = 0) -> Datase
         station = station_of(category, options)
         warnings += station.warnings
         jobs += jobs_of(station.name, check_kinds(station.part, options.defects), options)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_settings(options, out)
     todo = tuple(job for job in jobs if finished(out, job) is None)
     return DatasetPlan(

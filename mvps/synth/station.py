@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mvps.calib import published_cameras, read_cameras
+from mvps.calib import Camera, published_cameras, read_cameras
 from mvps.calib.geometry import pose, unproject
 from mvps.calib.transforms import resize_camera
 from mvps.errors import InputError
@@ -21,13 +21,22 @@ from mvps.lights import LightRig, read_lights
 from mvps.lights.checks import check_lights
 from mvps.synth.dataset_plan import DatasetOptions
 from mvps.synth.defects import KINDS
+from mvps.synth.mesh import Mesh
 from mvps.synth.parts import Part
 from mvps.synth.placing import Jitter
 from mvps.synth.renderer import Renderer
 from mvps.synth.sensor import Sensor
 from mvps.synth.shot import Exposure, ShotSettings, meter
 from mvps.synth.subjects import find_part
-from mvps.synth.views import FIVE, FRAME, View, camera_in_world, five_views, ring
+from mvps.synth.views import (
+    FIVE,
+    FRAME,
+    View,
+    camera_in_world,
+    five_views,
+    ring,
+    share_inside,
+)
 from mvps.yaml_nodes import did_you_mean
 
 READ_NOISE_E = 6.0
@@ -195,8 +204,31 @@ def _camera_views(name: str, size: tuple[int, int] | None, lights: LightRig) -> 
     for number, camera in enumerate(read_cameras(path), 1):
         label = name if name in published else camera.name or f"{path.stem}_{number}"
         placed = replace(camera_in_world(camera), name=label)
-        found.append(View(label, placed if size is None else resize_camera(placed, size), lights))
+        found.append(View(label, placed if size is None else _resized(placed, size), lights))
     return found
+
+
+def _resized(camera: Camera, size: tuple[int, int]) -> Camera:
+    """The camera for pictures of another size and the same shape."""
+    width, height = camera.image_size
+    fitting = size[0], max(round(size[0] * height / width), 1)
+    if abs(fitting[1] - size[1]) > 1:
+        what = f"{size[0]}x{size[1]} has another shape than {camera.name}, {width}x{height}"
+        raise InputError("--size", what, f"{fitting[0]}x{fitting[1]} fits")
+    return resize_camera(camera, size)
+
+
+def cut_off(views: Sequence[View], part: Mesh) -> tuple[str, ...]:
+    """A line for each view whose picture does not hold the whole part."""
+    lines = []
+    for view in views:
+        share = share_inside(view.camera, part.vertices)
+        if share < 1:
+            lines.append(
+                f"view {view.name}: {1 - share:.0%} of the part's corners lie outside the picture; "
+                "take a smaller part or another camera"
+            )
+    return tuple(lines)
 
 
 def _small(view: View) -> View:

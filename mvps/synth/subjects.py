@@ -79,6 +79,8 @@ def find_part(word: str, *, units: str = "auto", material: str = "") -> Subject:
     InputError
         There is no such part and no such file, or the file's mesh cannot be rendered.
     """
+    if units != "auto" and (word in part_names() or word in SHAPES):
+        raise InputError("--units", f"{word} is in mm already", "leave them out, or give a file")
     subject = _found(word, units)
     if not material:
         return subject

@@ -186,7 +186,7 @@ def check_view(view: View, part: Mesh) -> None:
         what = "the camera stands below the ground plate"
         raise InputError(where, what, "a world with z up is needed; see camera_in_world")
     few = part.vertices[:: max(1, len(part.vertices) // FEW)]
-    seen = _falls_inside(view.camera, few) or _falls_inside(view.camera, part.vertices)
+    seen = share_inside(view.camera, few) or share_inside(view.camera, part.vertices)
     if not seen and not _meets_box(view.camera, part):
         low, high = part.vertices.min(axis=0), part.vertices.max(axis=0)
         box = " to ".join(
@@ -196,11 +196,13 @@ def check_view(view: View, part: Mesh) -> None:
         raise InputError(where, what, "move the part or the camera")
 
 
-def _falls_inside(camera: Camera, points: NDArray[np.float64]) -> bool:
+def share_inside(camera: Camera, points: NDArray[np.float64]) -> float:
+    """Share of points (N, 3) in mm that fall into the picture."""
     pixels, valid = project(camera, points)
     width, height = camera.image_size
     inside = valid & (pixels > -0.5).all(axis=1)
-    return bool((inside & (pixels[:, 0] < width - 0.5) & (pixels[:, 1] < height - 0.5)).any())
+    inside &= (pixels[:, 0] < width - 0.5) & (pixels[:, 1] < height - 0.5)
+    return float(inside.mean())
 
 
 def _meets_box(camera: Camera, part: Mesh) -> bool:

@@ -123,6 +123,9 @@ def test_a_camera_that_does_not_see_the_part_is_refused(run: Run, tmp_path: Path
         (("--material", "chrome"), "unknown material 'chrome'"),
         (("--lights", "nowhere.lp"), "nowhere.lp: no such file"),
         (("--lights", "2"), "--lights"),
+        (("--lights", "-3"), "--lights: -3 lights; give 3 or more"),
+        (("--units", "m"), "--units: block is in mm already"),
+        (("--views", "cam1", "--size", "512x512"), "512x375 fits"),
         (("--bits", "10"), "10 bits"),
         (("--size", "big"), "'big' is no size"),
         (("--samples", "0"), "samples"),
@@ -133,6 +136,33 @@ def test_words_that_cannot_be_met_are_named(
     run: Run, tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
     assert said in capture(run, "block", tmp_path / "out", *words)
+
+
+def test_a_part_that_leaves_the_picture_is_told_by_view() -> None:
+    from mvps.synth.station import cut_off, lights_of, views_of
+    from mvps.synth.subjects import find_part
+
+    part = find_part("block").part
+    views = views_of(part, ("top", "front"), (64, 64), lights_of(4, ""))
+    assert cut_off(views, part.mesh) == ()
+    wide = replace(part.mesh, vertices=part.mesh.vertices * (8.0, 1.0, 1.0))
+    lines = cut_off(views, wide)
+    assert len(lines) == 2
+    assert lines[0].startswith("view top: ")
+    assert "of the part's corners lie outside the picture" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("capture", "block", "--views", "top", "--size", 32, "--samples", 1),
+        ("dataset", "--categories", "block", "--normal", 1, "--defective", 0, "--size", 32),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_named(run: Run, words: tuple[object, ...]) -> None:
+    code, messages = run("synth", *words, "/proc/nowhere/out")
+    assert code == 2, messages
+    assert "/proc/nowhere/out: cannot be made" in one_line(messages)
 
 
 def test_a_folder_with_something_else_is_left_alone(run: Run, tmp_path: Path) -> None:
