@@ -232,7 +232,7 @@ class _Search:
             dark=given.dark,
             ambient=given.ambient,
             flats=flats,
-            rgb=_named(folder, files, "rgb"),
+            rgb=_named(folder, files, "rgb") or _named(folder, files, "diffuse"),
             response=given.response or "linear",
             bayer=given.bayer,
             raw=given.raw,

@@ -18,7 +18,7 @@ from mvps.images.info import ImageRef, RawLayout
 from mvps.images.probe import count_pages, is_image_name
 
 NOT_PHOTOGRAPHS = (
-    *("mask*", "normal*", "*_gt", "albedo*", "preview*", "rgb*"),
+    *("mask*", "normal*", "*_gt", "albedo*", "preview*", "rgb*", "diffuse"),
     *("quality", "error"),  # what a run and an evaluation leave beside the maps
 )
 

@@ -21,7 +21,8 @@ from mvps.yaml_nodes import did_you_mean
 
 LABELS = "labels.csv"
 COLUMNS = ("stack", "category", "sample", "view", "split", "label", "defect", "rgb", "mask")
-_RGB = ("rgb.png", "rgb.tif", "rgb.jpg", "diffuse.png", "diffuse.tif")
+_ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+_RGB = tuple(stem + ending for stem in ("rgb", "diffuse") for ending in _ENDINGS)
 _MASKS = ("defect_mask.png", "mask.png")
 
 Cells = dict[str, str]
@@ -175,4 +176,5 @@ def _record(tree: Tree, stack: str, normals: str, cells: Cells, options: ReadOpt
 def _beside(tree: Tree, stack: str, names: tuple[str, ...]) -> str:
     """The first of some files that lies in the folder of a stack, "" where none does."""
     known = tree.list(stack).known
-    return next((f"{stack}/{name}" for name in names if name in known), "")
+    prefix = f"{stack}/" if stack else ""
+    return next((prefix + name for name in names if name in known), "")

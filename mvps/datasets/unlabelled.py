@@ -15,9 +15,10 @@ from mvps.datasets.dataset import in_order
 from mvps.datasets.pattern import parse_pattern
 from mvps.datasets.record import GOOD, NORMALS, RGB, Record
 from mvps.datasets.runs import is_run, normals_of_stacks
-from mvps.datasets.tree import Tree
+from mvps.datasets.tree import MAX_DEPTH, Tree
 from mvps.datasets.words import label_of, modality_of
 from mvps.errors import InputError
+from mvps.files import MANIFEST
 from mvps.images import is_image_name
 
 _SIGNS = re.compile(r"[_.\s-]+")
@@ -76,10 +77,13 @@ def _found(path: Path, naming: Naming) -> Iterator[Record]:
         yield _record(path, path.name, path.parent.name, naming)
         return
     tree = Tree(path)
-    if is_run(tree):
-        for stack, normals, rgb in normals_of_stacks(tree):
-            place = "/".join((stack, "x"))  # the stack itself stands for the file's folder
-            one = _record(tree.path(normals), place, tree.name, naming, NORMALS)
+    stacks = list(normals_of_stacks(tree))
+    if stacks or is_run(tree):
+        root, above = _run_of(path.resolve())
+        for stack, normals, rgb in stacks:
+            # The stack itself stands for the file's folder.
+            place = "/".join([*above, *filter(None, [stack]), "x"])
+            one = _record(tree.path(normals), place, root, naming, NORMALS)
             yield replace(one, rgb=tree.path(rgb) if rgb else None)
         return
     for file in tree.walk():
@@ -87,6 +91,14 @@ def _found(path: Path, naming: Naming) -> Iterator[Record]:
             if naming.pattern and parse_pattern(naming.pattern).parse(file) is None:
                 continue
             yield _record(tree.path(file), file, tree.name, naming)
+
+
+def _run_of(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Name of the run that a folder is part of, and where in it; a part names samples as all do."""
+    for root in (folder, *folder.parents[:MAX_DEPTH]):
+        if (root / MANIFEST).is_file():
+            return root.name, folder.relative_to(root).parts
+    return folder.name, ()
 
 
 def _record(path: Path, place: str, folder: str, naming: Naming, kind: str = "") -> Record:

@@ -82,7 +82,8 @@ def _roles(stack: Stack) -> Iterator[tuple[str, Path, int]]:
         yield "light", ref.path, ref.page
     for ref in stack.flats:
         yield "flat", ref.path, ref.page
-    for role, path in (("mask", stack.mask), ("dark", stack.dark), ("ambient", stack.ambient)):
+    named = {"mask": stack.mask, "dark": stack.dark, "ambient": stack.ambient, "rgb": stack.rgb}
+    for role, path in named.items():
         if path is not None:
             yield role, path, 0
     if stack.response and (curve := Path(stack.response)).is_file():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from mvps.images.encodings import NORMAL_ENCODINGS
 from mvps.images.maps import open_normals_writer, open_plane_writer
 from mvps.images.preview import PreviewAccumulator, write_png
 from mvps.pipeline.options import RunOptions
+from mvps.pipeline.picture import PICTURE
 from mvps.pipeline.quality_maps import QualityMaps
+from mvps.pipeline.resume import read_record
 from mvps.pipeline.unbent import BendUnbent, TargetUnbent, Unbent
 from mvps.stereo import Problem, StripOut
 
@@ -37,6 +41,7 @@ class MapSink:
     target : map of a flat target, where the options ask for one
     title : names the stack in messages
     depth : whether results come with a depth
+    picture : colour picture of the same pixels, copied beside the maps
 
     Attributes
     ----------
@@ -55,8 +60,10 @@ class MapSink:
         target: Path | None = None,
         title: str = "",
         depth: bool = False,
+        picture: Path | None = None,
     ) -> None:
         width, height = size
+        self._picture = picture
         self._statement = statement or {}
         self.folder = folder
         self._width = width
@@ -184,18 +191,28 @@ class MapSink:
             finals.append(preview)
         if self._quality is not None and (drawn := self._quality.draw()):
             finals.append(drawn)
+        if self._picture is not None:
+            copied = self._copy_of(self._picture)
+            shutil.copyfile(self._picture, temporary_name(copied))
+            finals.append(copied)
         # The record vouches for the maps, so it goes first and comes back last.
         ran_before = (self.folder / RECORD).is_file()
+        pictures = set(_pictures_of(self.folder / RECORD))
         (self.folder / RECORD).unlink(missing_ok=True)
         for final in finals:
             temporary_name(final).replace(final)
         stale = {f"normals{encoding.suffix}" for encoding in NORMAL_ENCODINGS.values()}
         # error.png compared the maps of that run.
-        for name in stale | {"albedo.tif", "quality.tif", "depth.tif", *PICTURES, "error.png"}:
+        for name in (
+            stale | pictures | {"albedo.tif", "quality.tif", "depth.tif", *PICTURES, "error.png"}
+        ):
             if ran_before and self.folder / name not in finals:
                 (self.folder / name).unlink(missing_ok=True)
         self._writers = {}
         return {final.name: final.stat().st_size for final in finals}
+
+    def _copy_of(self, picture: Path) -> Path:
+        return self.folder / f"{PICTURE}{picture.suffix.lower()}"
 
     def abort(self) -> None:
         """Remove everything that this sink began."""
@@ -206,6 +223,16 @@ class MapSink:
             self.unbent.abort()
         for name in PICTURES:
             temporary_name(self.folder / name).unlink(missing_ok=True)
+        if self._picture is not None:
+            temporary_name(self._copy_of(self._picture)).unlink(missing_ok=True)
+
+
+def _pictures_of(record: Path) -> list[str]:
+    """Colour pictures that an earlier run copied; another that lies there is not ours."""
+    with contextlib.suppress(KeyError, TypeError):
+        files = (read_record(record) or {})["outputs"]["files"]
+        return [name for name in files if Path(name).name == name and Path(name).stem == PICTURE]
+    return []
 
 
 def _how(options: RunOptions) -> int | str:

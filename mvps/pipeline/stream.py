@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from mvps.pipeline.inputs import describe_inputs, input_states
 from mvps.pipeline.lightwatch import LightWatch, StackLook
 from mvps.pipeline.near import NearStack, near_solver
 from mvps.pipeline.options import STRIP_ROWS, RunOptions
+from mvps.pipeline.picture import picture_of
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.quality_maps import QualitySummary
 from mvps.pipeline.record import Figures, StackResult, write_record
@@ -152,12 +154,13 @@ class _Solved:
 def _solve(planned: PlannedStack, job: Job, clock: Stopwatch, look: StackLook | None) -> _Solved:
     stack, options = planned.stack, job.plan.options
     before = input_states(stack)
+    picture, without = picture_of(planned, options.max_pixels)
     with clock.stage("choose"):
         solver, choice = _settled(planned, job)
     with StripSource(stack, planned.window, options, job.readers) as source:
         near = _near_stack(planned, source, job, clock)
         work = near or _distant(source, planned, solver, job, clock)
-        sink = _open_maps(planned, source, work, options)
+        sink = _open_maps(planned, source, work, options, picture)
         try:
             figures = _stream(source, work, sink, job, clock, look=look)
             if isinstance(sink, WarpedSink):
@@ -173,6 +176,7 @@ def _solve(planned: PlannedStack, job: Job, clock: Stopwatch, look: StackLook | 
             sink.abort()
             raise
         warnings = planned.warnings + _warnings(stack, source, figures)
+        warnings += (without,) if without else ()
         warnings += near.warnings() if near else ()
         warnings += (unbent.warning,) if unbent is not None and unbent.warning else ()
     return _Solved(
@@ -188,7 +192,11 @@ def _solve(planned: PlannedStack, job: Job, clock: Stopwatch, look: StackLook | 
 
 
 def _open_maps(
-    planned: PlannedStack, source: StripSource, work: Problem | NearStack, options: RunOptions
+    planned: PlannedStack,
+    source: StripSource,
+    work: Problem | NearStack,
+    options: RunOptions,
+    picture: Path | None,
 ) -> MapSink | WarpedSink:
     problem = work.problem.distant if isinstance(work, NearStack) else work
     maps = MapSink(
@@ -201,6 +209,7 @@ def _open_maps(
         target=planned.target,
         title=planned.stack.title,
         depth=isinstance(work, NearStack) and work.finds_depth,
+        picture=picture,
     )
     return WarpedSink(maps, planned.view) if planned.view.changes else maps
 

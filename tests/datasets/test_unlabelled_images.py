@@ -56,6 +56,16 @@ def test_what_mvps_normals_wrote_is_read_without_labels(tmp_path: Path) -> None:
     assert record.rgb == tmp_path / stack / "rgb.png"
 
 
+def test_a_sample_or_view_of_a_run_has_the_name_that_it_has_in_the_run(tmp_path: Path) -> None:
+    stack = "S1/top"
+    files = ("stack.json", "normals.tif", "albedo.tif", "preview.png", "rgb.jpeg")
+    touch(tmp_path, "manifest.jsonl", *(f"{stack}/{name}" for name in files))
+    for part in ("S1", stack):
+        (record,) = read_unlabelled([tmp_path / part], Naming(("nut",)))
+        assert record.name == "nut/S1/top"
+        assert record.rgb == tmp_path / stack / "rgb.jpeg"
+
+
 def test_what_is_no_pair_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "one", "a_rgb.png")
     with pytest.raises(InputError, match="has no normals"):

@@ -213,6 +213,24 @@ def test_running_again_with_another_format_leaves_no_stale_map(tmp_path: Path) -
     assert names == {"normals.png", "preview.png", "stack.json", "manifest.jsonl"}
 
 
+def test_the_colour_picture_lies_beside_maps_of_its_pixels(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    write_diligent(raw, bumps(40, 40))
+    write_image(raw / "rgb.png", np.full((40, 40, 3), 7, np.uint8))
+    run(raw, out)
+    assert (out / "rgb.png").read_bytes() == (raw / "rgb.png").read_bytes()
+    assert "rgb.png" in json.loads((out / "stack.json").read_text())["outputs"]["files"]
+    run(raw, out, bin=2)
+    assert not (out / "rgb.png").exists()
+
+    write_image(raw / "rgb.png", np.full((20, 40, 3), 7, np.uint8))
+    (result,) = run(raw, out)
+    assert result.status == "done" and "goes on without" in " ".join(result.warnings)
+    (raw / "rgb.png").write_bytes(b"none")
+    (result,) = run(raw, out)
+    assert result.status == "done" and not (out / "rgb.png").exists()
+
+
 def test_a_uint16_albedo_keeps_its_scale(tmp_path: Path) -> None:
     scene = bumps(40, 40)
     write_diligent(tmp_path / "raw", scene)
