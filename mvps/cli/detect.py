@@ -8,6 +8,7 @@ from mvps.cli import (
     detect_ablate,
     detect_cache,
     detect_data,
+    detect_evaluate,
     detect_export,
     detect_predict,
     detect_report,
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     detect_score.register(detect_app)
     detect_predict.register(detect_app)
     detect_export.register(detect_app)
+    detect_evaluate.register(detect_app)
     detect_report.register(detect_app)
     detect_ablate.register(detect_app)
     app.add_typer(detect_app)

@@ -97,7 +97,7 @@ class Evaluation:
         """As JSON holds it; NaN is null."""
         plain = asdict(self)
         plain["mean"] = {
-            name: means([flat_figures(c) for c in self._parts(name)])
+            name: self.mean(name) | {"categories": len(self.figures(name))}
             for name in ("all", "seen", *self.defects, *self.sizes)
         }
         found: dict[str, Any] = to_plain(plain)
@@ -137,10 +137,6 @@ class Evaluation:
     def mean(self, part: str = "all") -> dict[str, float]:
         """Means of :meth:`figures` over the categories that have them."""
         return means(self.figures(part).values())
-
-    def _parts(self, part: str) -> list[Part]:
-        found = [_named_part(c, part) for c in self.categories.values()]
-        return [p for p in found if p is not None]
 
 
 def flat_figures(part: Part, samples: ImageMetrics | None = None) -> dict[str, float]:
@@ -196,6 +192,11 @@ class Evaluator:
     Parameters
     ----------
     limit : false-positive rate at which AUPRO ends
+
+    Notes
+    -----
+    A view of a defective sample whose mask is empty counts as defective for images and samples, by
+    the label of its record; its pixels count as sound.
     """
 
     def __init__(self, limit: float = 0.3) -> None:

@@ -170,17 +170,28 @@ def mask_pixels(
     ImageError
         The file cannot be used.
     """
-    whole = preprocess.tile > 0 and shape is not None
+    if preprocess.tile > 0 and shape is not None:
+        return sized_mask(path, shape)
+    side = preprocess.resize
+    return sized_mask(path, (side, side))[preprocess.window(), preprocess.window()]
+
+
+def sized_mask(path: Path | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Defect mask (H, W) of a shape: a pixel counts if its nearest one is not zero.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be used.
+    """
     if path is None:
-        return np.zeros(shape if whole and shape else (preprocess.crop, preprocess.crop), bool)
+        return np.zeros(shape, bool)
     import cv2
 
     image = read_image(ImageRef(path))
     marked = (image if image.ndim == 2 else image.max(-1)) > 0
-    size = shape[::-1] if whole and shape else (preprocess.resize, preprocess.resize)
-    resized = cv2.resize(marked.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
-    window = slice(None) if whole else preprocess.window()
-    return np.asarray(resized[window, window], bool)
+    method = cv2.INTER_NEAREST_EXACT
+    return np.asarray(cv2.resize(marked.astype(np.uint8), shape[::-1], interpolation=method), bool)
 
 
 def _resized(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:

@@ -129,11 +129,7 @@ class PixelHistogram:
             The bins of the two differ.
         """
         if not self.bins.same(other.bins):
-            raise InputError(
-                "histogram",
-                "its bins are not those of the one that it is merged into",
-                "refine both alike, or neither",
-            )
+            raise _other_bins()
         self._all += other._all
         self._defective += other._defective
         self._overlap += other._overlap
@@ -182,12 +178,19 @@ class PixelHistogram:
         Raises
         ------
         InputError
-            Written by another version.
+            Written by another version, or with other bins.
         """
         if int(arrays["version"]) != _VERSION:
             raise InputError(
                 "histogram", f"version {int(arrays['version'])} is not known", "count the maps anew"
             )
+        bits = np.zeros(0, np.uint8) if self.bins.bits is None else self.bins.bits
+        resolved = np.flatnonzero(bits)
+        if not (
+            np.array_equal(arrays["resolved"], resolved)
+            and np.array_equal(arrays["bits"], bits[resolved])
+        ):
+            raise _other_bins()
         used = arrays["bins"]
         self._all[used] += arrays["all"]
         self._defective[used] += arrays["defective"]
@@ -240,3 +243,11 @@ class PixelHistogram:
             mixed=self.bins.mixed(used),
             regions=self._regions,
         )
+
+
+def _other_bins() -> InputError:
+    return InputError(
+        "histogram",
+        "its bins are not those of the one that it is merged into",
+        "refine both alike, or neither",
+    )

@@ -1,0 +1,116 @@
+"""Figures of anomaly maps that any program wrote, for the test images of a data set."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mvps.datasets import Dataset, Record
+from mvps.detect.evaluation import Evaluation, Evaluator
+from mvps.detect.map_files import read_map
+from mvps.detect.preprocess import sized_mask
+from mvps.detect.score_names import file_names
+from mvps.detect.scoring import top_mean
+from mvps.errors import InputError
+from mvps.files import read_text
+from mvps.numbers import parse_number
+
+ENDINGS = (".npy", ".tif", ".tiff", ".png")
+SHOWN = 3
+
+
+def evaluate_maps(
+    dataset: Dataset,
+    folder: Path,
+    *,
+    scores: Mapping[str, float] | None = None,
+    limit: float = 0.3,
+    progress: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Evaluate a folder of maps.
+
+    A map belongs to a test image if it lies where the colour image (or else the normal map) lies
+    in the data set, or at CATEGORY/SAMPLE/VIEW, with an ending of :data:`ENDINGS`. Masks are
+    brought to the size of the map, nearest pixel.
+
+    Parameters
+    ----------
+    dataset : with labels
+    folder : of the maps
+    scores : of images by the name of their record; without them the mean of the highest 1% of a map
+    limit : false-positive rate at which AUPRO ends
+    progress : called after every map
+
+    Raises
+    ------
+    InputError, ImageError
+        Maps or scores are missing, no image is for testing, or a map cannot be used.
+    """
+    records = [record for record in dataset.records if record.split == "test"]
+    if not records:
+        raise InputError(dataset.root, "holds no test images", "give a data set with some")
+    if not folder.is_dir():
+        raise InputError(folder, "is no folder", "name the folder of the maps")
+    maps = find_maps(records, dataset.root, folder)
+    if scores is not None:
+        _refuse_missing([r.name for r in records if r.name not in scores], folder, "scores")
+    evaluator = Evaluator(limit)
+    for record in sorted(records, key=lambda r: r.category):
+        values = read_map(maps[record.name])
+        mask = sized_mask(record.mask if record.label else None, (values.shape[0], values.shape[1]))
+        score = top_mean(values) if scores is None else scores[record.name]
+        evaluator.add(record, score, values, mask)
+        progress()
+    return evaluator.finish()
+
+
+def find_maps(records: Sequence[Record], root: Path, folder: Path) -> dict[str, Path]:
+    """Files of the maps by the name of their record.
+
+    Raises
+    ------
+    InputError
+        Some are missing.
+    """
+    names = file_names(records)
+    found: dict[str, Path] = {}
+    for record in records:
+        image = record.rgb or record.normals
+        stems = [folder / names[record.name]]
+        if image is not None and image.is_relative_to(root):
+            stems.append(folder / image.relative_to(root).with_suffix(""))
+        wanted = (stem.with_name(stem.name + ending) for stem in stems for ending in ENDINGS)
+        path = next((path for path in wanted if path.is_file()), None)
+        if path is not None:
+            found[record.name] = path
+    _refuse_missing([r.name for r in records if r.name not in found], folder, "maps")
+    return found
+
+
+def read_image_scores(path: Path) -> dict[str, float]:
+    """Scores by the name of their record: columns category, sample, view and score of a CSV.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or a score is no number.
+    """
+    rows = csv.DictReader(io.StringIO(read_text(path)))
+    wanted = ("category", "sample", "view", "score")
+    if not set(wanted) <= set(rows.fieldnames or ()):
+        raise InputError(path, f"lacks one of the columns {', '.join(wanted)}")
+    scores = {}
+    for number, row in enumerate(rows, 2):
+        value = parse_number(row["score"] or "")
+        if value is None:
+            raise InputError(f"{path}:{number}", f"{row['score']!r} is no score")
+        scores["/".join(row[name] for name in wanted[:3] if row[name])] = value
+    return scores
+
+
+def _refuse_missing(missing: Sequence[str], folder: Path, what: str) -> None:
+    if missing:
+        names = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+        raise InputError(folder, f"{len(missing)} {what} are missing: {names}")
