@@ -29,7 +29,6 @@ $(BIN)/.detect: $(BIN)/.base
 demo-detect: $(BIN)/.detect ## raw photographs, normals, a trained detector, verdicts, its report
 	$(BIN)/python examples/fetch_encoder.py
 	$(foreach part,$(PARTS),$(BIN)/mvps normals $(RAW)/$(part) $(DETECT_OUT)/solved/$(part) &&) true
-	@for rgb in $$(cd $(RAW) && echo */*/*/rgb.png); do cp $(RAW)/$$rgb $(DETECT_OUT)/solved/$$rgb; done
 	$(BIN)/mvps detect train examples/small_dataset $(DETECT_OUT)/run --encoder focus-vits14 --size 224 --batch 8 --steps 120
 	$(BIN)/mvps detect score $(DETECT_OUT)/run examples/small_dataset
 	$(BIN)/mvps detect predict $(DETECT_OUT)/run $(addprefix $(DETECT_OUT)/solved/,$(PARTS))

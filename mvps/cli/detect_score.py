@@ -145,6 +145,12 @@ def show(result: ScoreFolder, *, json: bool) -> None:
     """Print what was scored."""
     from mvps import console
 
+    clipped = result.facts["maps"]["clipped"]
+    if clipped:
+        console.warn(
+            f"{clipped:.2%} of the maps' pixels are clipped at --map-top; score again with a "
+            "higher one, or --maps f16"
+        )
     if json:
         rows = [
             {k: getattr(row, k) for k in ("category", "sample", "view", "score", "verdict", "map")}

@@ -53,7 +53,8 @@ class CprnDetector:
         self.image_score = image_score
         self.precision = precision
         self.compile = compile
-        self._model = Cprn(network)
+        with torch.device("meta"):  # fit or load gives the weights: none are drawn in vain
+            self._model = Cprn(network)
         self._device = "cpu"
         self._workers: Workers = Alone("cpu", "32")
 
@@ -120,7 +121,7 @@ class CprnDetector:
 
     def load(self, tensors: Mapping[str, Any], device: str) -> None:
         """Take over the weights of a fitted network."""
-        self._model.load_state_dict(dict(tensors), strict=True)
+        self._model.load_state_dict(dict(tensors), strict=True, assign=True)
         self._model.to(device)
         self._device = device
 

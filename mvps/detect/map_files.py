@@ -5,6 +5,7 @@ Plain reads with the size judged by the header first; a pickle is never opened.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,9 @@ def read_map(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS, *, scale: float =
 def _write_npy(path: Path, values: Map) -> None:
     half = np.finfo(np.float16).max
     stored = np.ascontiguousarray(np.clip(values, -half, half), np.float16)
-    with path.open("wb") as file:
-        np.save(file, stored, allow_pickle=False)
+    whole = io.BytesIO()  # into a file NumPy says nothing of a full disk but the bytes it wrote
+    np.save(whole, stored, allow_pickle=False)
+    path.write_bytes(whole.getbuffer())
 
 
 def _write_png(path: Path, values: Map, scale: float) -> None:

@@ -73,13 +73,21 @@ def overlay(picture: Picture, values: NDArray[np.float32], scale: HeatScale) -> 
     level = np.clip((values - scale.low) / (scale.high - scale.low), 0, 1)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None] * _GREY
     strength = (_HEAT * np.sqrt(level))[..., None]
-    mixed = grey * (1 - strength) + _inferno(level) * strength
+    mixed = grey * (1 - strength) + heat_colours(level) * strength
     heated = np.ascontiguousarray(np.round(mixed), np.uint8)
     above = (values > scale.threshold).astype(np.uint8)
     lines, _ = cv2.findContours(above, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     for colour, weight in (((0, 0, 0), 3), ((255, 255, 255), 1)):  # seen on dark and on light
         cv2.drawContours(heated, lines, -1, colour, weight, cv2.LINE_AA)
     return np.concatenate([heated, _bar(size[0], scale)])
+
+
+def heat_colours(levels: NDArray[Any]) -> Picture:
+    """Colours (h, w, 3) uint8 RGB of levels (h, w), black at 0 to yellow at 1, clipped beyond."""
+    import cv2
+
+    steps = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO)[..., ::-1])
 
 
 def record_picture(record: Record, preprocess: Preprocess) -> Picture:
@@ -126,13 +134,6 @@ def write_picture(path: Path, picture: Picture) -> None:
         raise write_fault(path, error) from None
 
 
-def _inferno(level: NDArray[Any]) -> Picture:
-    import cv2
-
-    steps = np.round(level * 255).astype(np.uint8)
-    return np.asarray(cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO)[..., ::-1], np.uint8)
-
-
 def _bar(width: int, scale: HeatScale) -> Picture:
     """The scale with its ends and the threshold."""
     import cv2
@@ -140,7 +141,7 @@ def _bar(width: int, scale: HeatScale) -> Picture:
     strip = np.full((_BAR, width, 3), _PAPER, np.uint8)
     left, right = 8, width - 8
     ramp = np.linspace(0, 1, right - left)[None, :]
-    strip[4:14, left:right] = _inferno(ramp)
+    strip[4:14, left:right] = heat_colours(ramp)
     share = (scale.threshold - scale.low) / (scale.high - scale.low)
     at = round(left + share * (right - left - 1))
     cv2.line(strip, (at, 2), (at, 16), _INK, 1)

@@ -189,11 +189,10 @@ def read_started(folder: Path) -> Run:
     if version != VERSION:
         raise InputError(path, f"is of version {version!r}, not {VERSION}", "update mvps")
     try:
-        facts = stated["encoder"] | {"layers": tuple(stated["encoder"]["layers"])}
         return Run(
             folder,
             RunSettings.from_json(stated["settings"]),
-            EncoderFacts(**facts),
+            _encoder_facts(stated["encoder"]),
             _checked_data(stated["data"]),
             {name: _model(entry) for name, entry in stated["models"].items()},
         )
@@ -207,7 +206,7 @@ def write_run(run: Run) -> None:
         name: {
             "figures": dict(model.figures),
             "thresholds": {
-                category: {unit: _stated(one) for unit, one in units.items()}
+                category: {unit: threshold_json(one) for unit, one in units.items()}
                 for category, units in model.thresholds.items()
             },
             "digest": model.digest,
@@ -257,6 +256,14 @@ def digest_of(stated: Any) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def _encoder_facts(entry: Mapping[str, Any]) -> EncoderFacts:
+    facts = EncoderFacts(**{**entry, "layers": tuple(entry["layers"])})
+    for name in ("size", "patch", "dim", "heads"):
+        if type(entry[name]) is not int:
+            raise ValueError(f"encoder, {name}: {entry[name]!r}")
+    return facts
+
+
 def _checked_data(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The data part; a category names a folder, and must not lead out of the run's."""
     for name in data["categories"]:
@@ -265,8 +272,8 @@ def _checked_data(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return data
 
 
-def _stated(threshold: Threshold) -> dict[str, Any]:
-    """A threshold as JSON holds it, which knows no infinity."""
+def threshold_json(threshold: Threshold) -> dict[str, Any]:
+    """A threshold as JSON holds it, which knows no infinity: "inf" and "nan" stand for them."""
     return {
         name: value if not isinstance(value, float) or math.isfinite(value) else repr(value)
         for name, value in asdict(threshold).items()

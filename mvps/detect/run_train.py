@@ -185,14 +185,14 @@ def _begun_by_first(run: Run, overwrite: bool) -> Run:
     folder = run.folder
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, "is not a folder", "name another one for the run")
-    if overwrite:
+    if not (folder / RUN).is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(folder, "holds files, and no run", "name a new folder")
+    elif not overwrite:
+        return _resumed(run)
+    else:
         shutil.rmtree(folder / MODELS, ignore_errors=True)
         shutil.rmtree(folder / LOGS, ignore_errors=True)
-        (folder / RUN).unlink(missing_ok=True)
-    elif (folder / RUN).is_file():
-        return _resumed(run)
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise InputError(folder, "holds files, and no run", "name a new folder, or --overwrite")
     write_run(run)
     return run
 

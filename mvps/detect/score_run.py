@@ -6,6 +6,7 @@ A journal keeps a line a scored record; verdicts, pictures and metrics follow fr
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,8 +75,10 @@ class ScoreSettings:
                 raise InputError(option, f"{value!r} is unknown", f"use {', '.join(known)}")
         if self.maps == "none" and self.overlays != "none":
             raise InputError("--overlays", "are drawn from maps", "leave --maps at f16")
-        if self.batch < 1 or not self.map_top > 0:
+        if self.batch < 1:
             raise InputError("--batch", f"{self.batch} is less than 1")
+        if not 0 < self.map_top < math.inf:
+            raise InputError("--map-top", f"{self.map_top} is no score above 0")
 
     @property
     def scale(self) -> float:
@@ -278,7 +281,12 @@ def _finish(job: _Job, scores: Mapping[str, float], data: Mapping[str, Any]) -> 
         "settings": run.settings.to_json(),
         "threshold_rule": settings.rule.name,
         "thresholds": stated(thresholds),
-        "maps": {"kind": settings.maps, "scale": settings.scale, "size": _map_size(run)},
+        "maps": {
+            "kind": settings.maps,
+            "scale": settings.scale,
+            "size": _map_size(run),
+            "clipped": _clipped_share(rows) if settings.maps == "png16" else 0.0,
+        },
         "heat": {c: [scale.low, scale.high] for c, scale in scales.items()},
         "counts": _counts(rows, samples),
     }
@@ -328,6 +336,12 @@ def _metrics(job: _Job, rows: Sequence[ScoreRow]) -> dict[str, Any]:
         mask = mask_pixels(path, job.run.preprocess, (shape[0], shape[1]))
         evaluator.add(record, row.score, values, mask)
     return dict(evaluator.finish().to_json())
+
+
+def _clipped_share(rows: Sequence[ScoreRow]) -> float:
+    """Share of the pixels of 16-bit maps at their top, where higher scores were clipped."""
+    shares = [float((row.read_map() >= row.scale * (TOP - 0.5)).mean()) for row in rows]
+    return sum(shares) / len(shares)
 
 
 def _map_size(run: Run) -> list[int] | str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mvps.detect.run_folder import UNITS, Run
+from mvps.detect.run_folder import UNITS, Run, threshold_json
 from mvps.detect.score_folder import NG, OK, SampleRow, ScoreRow
 from mvps.errors import InputError
 from mvps.metrics import Threshold, f1_threshold, false_alarm_threshold, quantile_threshold
@@ -114,16 +114,10 @@ def judged(
 
 
 def stated(thresholds: Thresholds) -> dict[str, Any]:
-    """Thresholds as JSON holds them; None for what is not finite."""
+    """Thresholds as JSON holds them."""
     return {
-        category: {unit: _finite(asdict(one)) for unit, one in units.items()}
+        category: {unit: threshold_json(one) for unit, one in units.items()}
         for category, units in thresholds.items()
-    }
-
-
-def _finite(entry: dict[str, Any]) -> dict[str, Any]:
-    return {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in entry.items()
     }
 
 

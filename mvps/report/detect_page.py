@@ -9,12 +9,13 @@ from datetime import datetime
 
 import numpy as np
 
+from mvps.detect.overlay import heat_colours
 from mvps.report.detect_charts import Line, curves, histogram
 from mvps.report.detect_curves import CategoryCurves
 from mvps.report.detect_sheets import Column, Sheet
 from mvps.report.detect_study import NG, OK, Limits, Specimen, Study, scores_of
 from mvps.report.detect_tables import Table
-from mvps.report.detect_tiles import Tile, heat_colours
+from mvps.report.detect_tiles import Tile
 from mvps.report.document import document, resource
 from mvps.report.markup import Markup, tag, void
 from mvps.report.numbers import MISSING, count, decimal, percent

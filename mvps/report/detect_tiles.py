@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvps.datasets.normals import read_record_normals
+from mvps.detect.overlay import heat_colours
 from mvps.detect.preprocess import read_colour
 from mvps.errors import MvpsError
 from mvps.images import ImageRef, read_image
@@ -83,14 +84,6 @@ def marked_share(image: ScoredImage) -> float:
         return float((read_image(ImageRef(image.record.mask)) > 0).mean())
     except (MvpsError, OSError):
         return 0.0
-
-
-def heat_colours(levels: NDArray[Any]) -> Tile:
-    """Colours (h, w, 3) RGB of levels (h, w) from 0 to 1, black to yellow."""
-    import cv2
-
-    steps = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
-    return np.ascontiguousarray(cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO)[..., ::-1])
 
 
 def framed(image: NDArray[Any], kept: float, size: tuple[int, int]) -> NDArray[Any]:

@@ -150,6 +150,7 @@ def test_a_pickle_in_place_of_a_model_does_not_run(
         ('"learn"', "learn", "is damaged"),
         ('"jst_eh": {', '"../../up": {', "is damaged"),
         ('"steps": 2', '"stepps": 2', "is damaged"),
+        ('"patch": ', '"patch": "x", "_": ', "is damaged"),
     ],
 )
 def test_a_run_file_that_was_tampered_with(

@@ -170,3 +170,13 @@ def test_maps_that_are_none_are_refused(tmp_path: Path) -> None:
         read_map(huge_png(tmp_path / "huge.png"))
     with pytest.raises(InputError):
         read_map(tmp_path / "none.npy")
+
+
+def test_clipped_maps_are_told(place: Path, call: Call, tmp_path: Path) -> None:
+    words = ("score", place / "run", place / "data", "--device", "cpu", "--maps", "png16")
+    code, _, err = call(*words, "--map-top", "1e-6", "--out", tmp_path / "low")
+    assert code == 0 and "are clipped at --map-top" in err
+    code, _, err = call(*words, "--map-top", "1e6", "--out", tmp_path / "high")
+    assert code == 0 and "are clipped" not in err
+    code, _, err = call(*words, "--map-top", "nan", "--out", tmp_path / "none")
+    assert code == 2 and "--map-top: nan is no score above 0" in err

@@ -128,6 +128,15 @@ def test_kills_while_caching_and_while_training_change_no_byte(run: Run, tree: P
     assert (whole / "run.json").read_text() == (folder / "run.json").read_text()
 
 
+def test_overwrite_touches_no_folder_that_holds_no_run(run: Run, tree: Path) -> None:
+    own = tree.parent / "project/models/own.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    words = (*WORDS, "--detector", "patchcore", "--overwrite")
+    code, _, err = run(tree, tree.parent / "project", *words)
+    assert code == 2 and "holds files, and no run" in err and own.read_text() == "mine"
+
+
 def test_a_run_of_other_settings_is_not_gone_on_with(run: Run, tree: Path) -> None:
     folder = tree.parent / "run"
     words = (*WORDS, "--detector", "patchcore")
