@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mvps.datasets import Dataset, Record
 from mvps.detect.evaluation import Evaluation, Evaluator
 from mvps.detect.map_files import read_map
-from mvps.detect.preprocess import sized_mask
+from mvps.detect.preprocess import Preprocess, mask_pixels, sized_mask
+from mvps.detect.score_folder import FACTS
 from mvps.detect.score_names import file_names
 from mvps.detect.scoring import top_mean
 from mvps.errors import InputError
@@ -32,8 +34,9 @@ def evaluate_maps(
     """Evaluate a folder of maps.
 
     A map belongs to a test image if it lies where the colour image (or else the normal map) lies
-    in the data set, or at CATEGORY/SAMPLE/VIEW, with an ending of :data:`ENDINGS`. Masks are
-    brought to the size of the map, nearest pixel.
+    in the data set, or at CATEGORY/SAMPLE/VIEW, with an ending of :data:`ENDINGS`. It covers the
+    whole image, and masks are brought to its size, nearest pixel; maps beside a ``scores.json`` of
+    ours cover what that says.
 
     Parameters
     ----------
@@ -56,14 +59,27 @@ def evaluate_maps(
     maps = find_maps(records, dataset.root, folder)
     if scores is not None:
         _refuse_missing([r.name for r in records if r.name not in scores], folder, "scores")
-    evaluator = Evaluator(limit)
+    evaluator, own = Evaluator(limit), _own_preprocess(folder)
     for record in sorted(records, key=lambda r: r.category):
         values = read_map(maps[record.name])
-        mask = sized_mask(record.mask if record.label else None, (values.shape[0], values.shape[1]))
+        path, shape = record.mask if record.label else None, (values.shape[0], values.shape[1])
+        mask = sized_mask(path, shape) if own is None else mask_pixels(path, own, shape)
         score = top_mean(values) if scores is None else scores[record.name]
         evaluator.add(record, score, values, mask)
         progress()
     return evaluator.finish()
+
+
+def _own_preprocess(folder: Path) -> Preprocess | None:
+    """What the images of ``mvps detect score`` went through, whose maps these are."""
+    path = next((p / FACTS for p in (folder, folder.parent) if (p / FACTS).is_file()), None)
+    if path is None:
+        return None
+    try:
+        settings = json.loads(read_text(path))["settings"]
+        return Preprocess(*(int(settings[n]) for n in ("resize", "crop", "tile", "overlap")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(path, f"is damaged ({error})", "score again") from None
 
 
 def find_maps(records: Sequence[Record], root: Path, folder: Path) -> dict[str, Path]:

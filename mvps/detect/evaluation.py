@@ -97,7 +97,7 @@ class Evaluation:
         """As JSON holds it; NaN is null."""
         plain = asdict(self)
         plain["mean"] = {
-            name: self.mean(name) | {"categories": len(self.figures(name))}
+            name: self.mean(name) | {"categories": counts(self.figures(name).values())}
             for name in ("all", "seen", *self.defects, *self.sizes)
         }
         found: dict[str, Any] = to_plain(plain)
@@ -161,10 +161,19 @@ def flat_figures(part: Part, samples: ImageMetrics | None = None) -> dict[str, f
 
 def means(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Mean of each figure over those that have it; NaN where none has."""
+    kept = _defined(figures)
+    return {n: float(np.mean(values)) if values else float("nan") for n, values in kept.items()}
+
+
+def counts(figures: Iterable[Mapping[str, float]]) -> dict[str, int]:
+    """How many have each figure."""
+    return {n: len(values) for n, values in _defined(figures).items()}
+
+
+def _defined(figures: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
     rows = list(figures)
     names = dict.fromkeys(name for row in rows for name in row)
-    kept = {n: [row[n] for row in rows if np.isfinite(row.get(n, np.nan))] for n in names}
-    return {n: float(np.mean(values)) if values else float("nan") for n, values in kept.items()}
+    return {n: [row[n] for row in rows if np.isfinite(row.get(n, np.nan))] for n in names}
 
 
 def _named_part(category: CategoryFigures, name: str) -> Part | None:

@@ -75,7 +75,7 @@ def test_maps_that_mark_the_defects_are_perfect(
     assert mean["I-AUROC"] == 1
     assert mean["P-AUROC"] == pytest.approx(1, abs=1e-3)
     assert mean["AUPRO"] == pytest.approx(1, abs=1e-2)
-    assert mean["categories"] == len(data.categories)
+    assert mean["categories"]["AUPRO"] == len(data.categories)
     assert json.loads((tmp_path / "f.json").read_text()) == json.loads(out)
 
 
@@ -87,6 +87,28 @@ def test_scores_of_images_go_before_the_maps(data: Dataset, tmp_path: Path, call
     code, out, err = call(tmp_path / "maps", data.root, "--scores", tmp_path / "s.csv", "--json")
     assert code == 0, err
     assert json.loads(out)["mean"]["all"]["I-AUROC"] == 0
+
+
+def test_maps_of_our_own_cover_what_the_encoder_saw(
+    data: Dataset, tmp_path: Path, call: Call
+) -> None:
+    from mvps.detect.preprocess import Preprocess, mask_pixels
+
+    preprocess = Preprocess(32, 24)
+    for record in data.records:
+        path = tmp_path / "scores" / "maps" / record.category / record.sample / "view.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(0).random((24, 24), np.float32) / 100
+        np.save(path, noise + mask_pixels(record.mask, preprocess))
+    settings = {"resize": 32, "crop": 24, "tile": 0, "overlap": 0}
+    (tmp_path / "scores" / "scores.json").write_text(json.dumps({"settings": settings}))
+    code, out, err = call(tmp_path / "scores" / "maps", data.root, "--json")
+    assert code == 0, err
+    assert json.loads(out)["mean"]["all"]["P-AUROC"] == pytest.approx(1, abs=1e-3)
+    (tmp_path / "scores" / "scores.json").write_text("{")
+    code, _, err = call(tmp_path / "scores" / "maps", data.root)
+    assert code == 2
+    assert "scores.json: is damaged" in err
 
 
 def test_missing_maps_are_counted_and_named(data: Dataset, tmp_path: Path, call: Call) -> None:
