@@ -29,7 +29,6 @@ LS_FN Vec held(Vec x) {
 struct Whole {
   ls::Symmetric<Vec> a;
   ls::Factors<Vec> factors;
-  Vec inexact;
 };
 
 // What one block of pixels holds of a light.
@@ -112,9 +111,7 @@ struct Block {
     for (int c = 0; c < C; ++c) fit.g[c] = ls::substituted(whole->factors, fit.g[c]);
     fit.a = whole->a;
     fit.determined = whole->factors.determined;
-    fit.inexact = whole->inexact;
     fit.fallback = none;
-    ls::refine([&](int k, Vec(&v)[C]) { return load(k, v); }, directions, count, fit);
     return fit;
   }
 
@@ -242,8 +239,7 @@ struct Stack {
   template <class Solve>
   LS_METHOD void run(int64_t n, int lights, const Results& to, const Solve& solve) const {
     const ls::Symmetric<Vec> a = ls::spread<Vec>(table.normal_matrix);
-    const ls::Factors<Vec> factors = ls::factored(a);
-    const Whole whole{a, factors, ls::inexact(a, factors)};
+    const Whole whole{a, ls::factored(a)};
     Block<C> blocks[turns];
     for (Block<C>& block : blocks) block.whole = &whole;
     constexpr int64_t together = turns * width;

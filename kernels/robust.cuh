@@ -135,16 +135,13 @@ template <RbSolver loss, int C, class F, class Source>
 LS_FN void reweight(const Source& source, const float* directions, int lights,
                     const LossWeights<loss, C, F>& weights, F& going, Fit<C, F>& fit) {
   System<C, F> s = no_lights<C, F>();
-  Vector<F> before[C];
-  for (int c = 0; c < C; ++c) before[c] = fit.g[c];
-  auto weighed = source.weighed(weights, directions, lights, before);
+  auto weighed = source.weighed(weights, directions, lights, fit.g);
   for (int k = 0; k < lights; ++k) {
     F v[C];
     F w = weighed.load(k, v);
     add_light(s, directions + 3 * k, w, v);
   }
   going = accept(s, going, trusted_pivot, fit);
-  refine([&](int k, F(&v)[C]) { return weighed.load(k, v); }, directions, lights, fit);
 }
 
 // Where the kept ranks begin and end. Samples that tie across an end share its places, each with
@@ -201,18 +198,14 @@ LS_FN Fit<C, F> fit_window(const Source& source, const float* directions, int li
   System<C, F> s = no_lights<C, F>();
   Vector<F> g[C];  // which these weights do not ask for
   F one = splat<F>(1.0f);
-  auto load = [&](int k, F(&v)[C]) {
-    F usable = source.load(k, v);
-    return weights(usable, v, nullptr, g);
-  };
   for (int k = 0; k < lights; ++k) {
     F v[C];
-    F w = load(k, v);
+    F usable = source.load(k, v);
+    F w = weights(usable, v, nullptr, g);
     s.used += select(w > splat<F>(counts), one, F{});
     add_light(s, directions + 3 * k, w, v);
   }
   Fit<C, F> fit = fitted(s, trusted_pivot);
-  refine(load, directions, lights, fit);
   if (any(one - fit.determined)) fall_back(source.fit_all(directions, lights), fit);
   return fit;
 }

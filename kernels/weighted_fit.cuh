@@ -10,10 +10,6 @@ namespace ls {
 // degrees from one plane they would multiply noise and rounding.
 constexpr float trusted_pivot = 1e-3f;
 
-// Below this share the sums themselves cost too many digits of single precision, and the solution
-// is refined by what it leaves of the values.
-constexpr float exact_pivot = 0.02f;
-
 template <int C, class F>
 LS_FN F sum_of(const F (&v)[C]) {
   F sum = v[0];
@@ -63,37 +59,8 @@ struct Fit {
   Vector<F> g[C];
   Symmetric<F> a;  // read with three channels only
   F determined;    // 1 or 0
-  F inexact;       // 1 where the last solution taken has to be refined
   F fallback;      // 1 where a guard refused the robust estimate
 };
-
-template <class F>
-LS_FN F inexact(const Symmetric<F>& a, const Factors<F>& f) {
-  F most = greater(f.inverse0, greater(f.inverse1, f.inverse2)) * (a.xx + a.yy + a.zz);
-  return select(most > splat<F>(1.0f / exact_pivot), splat<F>(1.0f), F{});
-}
-
-// One step of iterative refinement (Wilkinson 1963): the residuals of g, which are small, are fitted
-// in turn, with the same system; load(k, v) is that of its lights. Rounding is then multiplied by
-// the condition of the lights and not by its square.
-template <int C, class F, class Load>
-LS_FN void refine(const Load& load, const float* directions, int lights, Fit<C, F>& fit) {
-  if (!any(fit.inexact)) return;
-  auto here = fit.inexact > F{};
-  for (int c = 0; c < C; ++c) {  // one after the other: three at once would take a GPU's registers
-    System<1, F> s = no_lights<1, F>();
-    for (int k = 0; k < lights; ++k) {
-      F v[C];
-      F w = load(k, v);
-      const float* l = directions + 3 * k;
-      F left[1] = {v[c] - fit.g[c].x * l[0] - fit.g[c].y * l[1] - fit.g[c].z * l[2]};
-      add_light(s, l, w, left);
-    }
-    Vector<F> d = substituted(factored(s.a), s.b[0]);
-    Vector<F> g = {fit.g[c].x + d.x, fit.g[c].y + d.y, fit.g[c].z + d.z};
-    fit.g[c] = select(here, g, fit.g[c]);
-  }
-}
 
 // Takes the solution of a system where `wanted` and where the lights span three dimensions.
 template <int C, class F>
@@ -103,7 +70,6 @@ LS_FN F accept(const System<C, F>& s, F wanted, float smallest, Fit<C, F>& fit) 
   auto yes = ok > F{};
   for (int c = 0; c < C; ++c) fit.g[c] = select(yes, substituted(f, s.b[c]), fit.g[c]);
   if constexpr (C == 3) fit.a = select(yes, s.a, fit.a);
-  fit.inexact = ok * inexact(s.a, f);
   return ok;
 }
 
@@ -130,9 +96,7 @@ LS_FN Fit<C, F> fit_usable(const Source& source, const float* directions, int li
     s.used += w;
     add_light(s, directions + 3 * k, w, v);
   }
-  Fit<C, F> fit = fitted(s, smallest);
-  refine([&](int k, F(&v)[C]) { return source.load(k, v); }, directions, lights, fit);
-  return fit;
+  return fitted(s, smallest);
 }
 
 // Where a guard refused a fit, least squares over every usable light takes its place, if it can.

@@ -40,13 +40,6 @@ class BlockSums:
         shape = (-(-height // self._tall), -(-width // factor), channels)
         self.sums = np.zeros(shape, np.float32)
         self._pattern = np.tile(np.eye(channels, dtype=np.float32), (factor, 1))
-        # Of many blocks side by side; used again, for fresh memory costs more than the sums.
-        self._down = np.empty((0, width * channels), np.float32)
-
-    def clear(self) -> None:
-        """Begin again at the top."""
-        self.sums[...] = 0
-        self._row = 0
 
     def add_rows(self, rows: NDArray[Any]) -> None:
         """Add rows (n, W, channels), which follow those added before."""
@@ -60,9 +53,7 @@ class BlockSums:
             blocks = max(1, count // self._tall)
             tall = rows[start : start + count].reshape(blocks, count // blocks, -1)
             # Down first: that reads each sample once, in order, and leaves little to add across.
-            if len(self._down) < blocks:
-                self._down = np.empty((blocks, tall.shape[2]), np.float32)
-            down = tall.sum(axis=1, dtype=np.float32, out=self._down[:blocks])
+            down = tall.sum(axis=1, dtype=np.float32)
             self._add_across(self.sums[block : block + blocks], down)
             start += count
             self._row += count
@@ -99,8 +90,7 @@ class PreviewAccumulator:
         self._row = 0
         self._picture = np.empty((-(-height // self.factor), -(-width // self.factor), 3), np.uint8)
         self._done = 0
-        self._lacking = min(ROWS_AT_ONCE * self._tall, self._left)
-        self._blocks = self._sums()
+        self._begin()
 
     def add_rows(self, normals: NDArray[np.float32], valid: NDArray[Any]) -> None:
         """Add rows, which follow those added before; any number at a time.
@@ -121,32 +111,23 @@ class PreviewAccumulator:
             self._left -= count
             self._lacking -= count
             if self._lacking == 0:
-                self._complete(self._blocks.sums)
+                self._complete()
             normals = normals[count:]
 
     def finish(self) -> NDArray[np.uint8]:
         """The preview, (h, w, 3) uint8 RGB; black where a block has no valid pixel."""
         return self._picture
 
-    def _sums(self) -> BlockSums:
-        """Sums for the next few rows of the preview; those of all would be the largest buffer."""
-        return BlockSums(self._width, self._lacking, 3, self.factor, self._tall)
-
     def _begin(self) -> None:
+        """Sums for the next few rows of the preview; those of all would be the largest buffer."""
         self._lacking = min(ROWS_AT_ONCE * self._tall, self._left)
-        if len(self._blocks.sums) == -(-self._lacking // self._tall):
-            self._blocks.clear()
-        else:
-            self._blocks = self._sums()
+        self._blocks = BlockSums(self._width, self._lacking, 3, self.factor, self._tall)
 
-    def _complete(self, sums: NDArray[np.float32]) -> None:
-        # Plane by plane: NumPy is slow where its inner loop has length 3.
-        x, y, z = np.moveaxis(sums, 2, 0)
-        length = np.sqrt(x * x + y * y + z * z)
+    def _complete(self) -> None:
+        sums = self._blocks.sums
+        length = np.sqrt(np.einsum("...c,...c->...", sums, sums))
         valid = length > 0
-        length[~valid] = 1
-        for plane in (x, y, z):
-            np.divide(plane, length, out=plane)
+        sums /= np.where(valid, length, 1)[..., None]
         end = self._done + len(sums)
         self._picture[self._done : end] = quantise(sums, valid, np.uint8)
         self._done = end
