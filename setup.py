@@ -44,6 +44,7 @@ SOURCES = {
     "png_filters.cpp": [],
     "remap.cpp": [],
     "scores.cpp": [],
+    "block_sums.cpp": [],
 }
 
 

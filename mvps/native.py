@@ -39,6 +39,9 @@ _REMAP_IMAGE = (*_REMAP, _I, _P, _P)  # nearest, out, valid
 _REMAP_NORMALS = (*_REMAP, _P, _P, _P)  # rotation, out, valid
 _POSITIONS = (_P, _I, _I, _I, _I, _I, _I, _P, _P)  # model, region, width, height, map, range
 _SCORE_COUNTS = (_P, _N, _P, _P, _P)  # scores, count, starts, bits, counts
+# rows, floats apart, valid, bytes apart, count, width, channels, factor, tall, inside, last, down,
+# sums
+_BLOCK_SUMS = (_P, _N, _P, *(_N,) * 7, _I, _P, _P)
 _FILTER_UP = (_P, _N, _N, _I, _P, _P)  # rows, count, bytes of a row and a sample, above, filtered
 
 
@@ -59,6 +62,7 @@ class Library:
     - ``mvps_remap_<u8|u16|f32>_<1|3>``, ``mvps_remap_normals``, ``mvps_remap_positions``: called by
       :mod:`mvps.calib.resample`.
     - ``mvps_score_counts``: called by :mod:`mvps.metrics.bins`.
+    - ``mvps_block_sums``: called by :mod:`mvps.images.preview`.
 
     Parameters
     ----------
@@ -86,6 +90,7 @@ def _argument_types(name: str) -> tuple[Any, ...]:
         "mvps_remap_normals": _REMAP_NORMALS,
         "mvps_remap_positions": _POSITIONS,
         "mvps_score_counts": _SCORE_COUNTS,
+        "mvps_block_sums": _BLOCK_SUMS,
     }
     families = {
         "mvps_quantise": _QUANTISE,

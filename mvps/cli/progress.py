@@ -14,6 +14,7 @@ from mvps.pipeline.plan import Plan
 from mvps.pipeline.record import StackResult
 
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
+DRAW_EVERY = 0.1  # seconds between two numbers on the bar
 
 
 class OnScreen:
@@ -54,7 +55,7 @@ class RunProgress(OnScreen):
         self._total = sum(self._sizes.values())
         self._pixels = 0
         self._lock = threading.Lock()
-        self._started = self._spoken = time.perf_counter()
+        self._started = self._spoken = self._drawn = time.perf_counter()
         super().__init__(
             "{task.fields[stacks]}", "{task.percentage:>3.0f}% {task.fields[rate]:>5.0f} MP/s"
         )
@@ -62,10 +63,15 @@ class RunProgress(OnScreen):
 
     def advance(self, raw_pixels: int) -> None:
         """Count raw pixels; called from worker threads."""
+        now = time.perf_counter()
         with self._lock:
             self._pixels += raw_pixels
-            rate = self._pixels / 1e6 / max(time.perf_counter() - self._started, 1e-9)
-        self._bar.update(self._task, advance=raw_pixels, rate=rate)
+            done = self._pixels
+            if now - self._drawn < DRAW_EVERY and done < self._total:
+                return
+            self._drawn = now
+        rate = done / 1e6 / max(now - self._started, 1e-9)
+        self._bar.update(self._task, completed=done, rate=rate)
 
     def finish(self, result: StackResult) -> None:
         """Count a stack; off a terminal, say so from time to time."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from mvps import native
 from mvps.images.encodings import quantise
 from mvps.images.png_writer import PngWriter
 
@@ -21,6 +22,8 @@ ROWS_AT_ONCE = 32  # of the preview that are added up side by side
 
 class BlockSums:
     """Sums over square blocks of pixels, fed with any number of rows at a time.
+
+    The compiled core adds where it is there; NumPy differs from it by rounding.
 
     Parameters
     ----------
@@ -35,14 +38,54 @@ class BlockSums:
     ) -> None:
         self._factor = factor
         self._tall = tall or factor
-        self._width = width
+        self._width, self._height = width, height
         self._row = 0
         shape = (-(-height // self._tall), -(-width // factor), channels)
         self.sums = np.zeros(shape, np.float32)
         self._pattern = np.tile(np.eye(channels, dtype=np.float32), (factor, 1))
+        self._core = native.library()
+        self._down = np.zeros((width, channels) if self._core else 0, np.float32)
 
-    def add_rows(self, rows: NDArray[Any]) -> None:
-        """Add rows (n, W, channels), which follow those added before."""
+    def add_rows(self, rows: NDArray[Any], valid: NDArray[Any] | None = None) -> None:
+        """Add rows (n, W, channels) float32, which follow those added before.
+
+        Parameters
+        ----------
+        valid : (n, W) bool or uint8; pixels where it is 0 are left out, whatever they hold
+        """
+        if self._row + len(rows) > self._height:
+            raise ValueError(f"{self._row + len(rows)} rows for a map of {self._height}")
+        if not len(rows):
+            return
+        if self._core is not None:
+            flags = None if valid is None else _dense(valid.view(np.uint8), np.uint8)
+            self._add_compiled(self._core, _dense(rows, np.float32), flags)
+            return
+        if valid is not None and not valid.all():
+            rows = np.where(valid.astype(np.bool_)[..., None], rows, np.float32(0))
+        self._add_numpy(rows)
+
+    def _add_compiled(
+        self, core: native.Library, rows: NDArray[Any], flags: NDArray[Any] | None
+    ) -> None:
+        block, inside = divmod(self._row, self._tall)
+        self._row += len(rows)
+        core.mvps_block_sums(
+            rows.ctypes.data,
+            rows.strides[0] // rows.itemsize,
+            None if flags is None else flags.ctypes.data,
+            0 if flags is None else flags.strides[0],
+            len(rows),
+            *self._down.shape,
+            self._factor,
+            self._tall,
+            inside,
+            self._row == self._height,
+            self._down.ctypes.data,
+            self.sums[block:].ctypes.data,
+        )
+
+    def _add_numpy(self, rows: NDArray[Any]) -> None:
         start = 0
         while start < len(rows):
             block, inside = divmod(self._row, self._tall)
@@ -68,6 +111,12 @@ class BlockSums:
         sums[:, :whole] += tiles @ self._pattern
         if whole < columns:
             sums[:, whole] += samples[:, cut:].sum(axis=1)
+
+
+def _dense(rows: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """The same rows, each of them one run of samples; the rows may lie apart."""
+    rows = np.asarray(rows, dtype)
+    return rows if rows[0].flags.c_contiguous else np.ascontiguousarray(rows)
 
 
 class PreviewAccumulator:
@@ -103,16 +152,14 @@ class PreviewAccumulator:
         first = -self._row % self.step
         self._row += len(normals)
         normals, valid = normals[first :: self.step], valid[first :: self.step]
-        if not valid.all():
-            normals = np.where(valid.astype(np.bool_)[..., None], normals, np.float32(0))
         while len(normals):
             count = min(len(normals), self._lacking)
-            self._blocks.add_rows(normals[:count])
+            self._blocks.add_rows(normals[:count], valid[:count])
             self._left -= count
             self._lacking -= count
             if self._lacking == 0:
                 self._complete()
-            normals = normals[count:]
+            normals, valid = normals[count:], valid[count:]
 
     def finish(self) -> NDArray[np.uint8]:
         """The preview, (h, w, 3) uint8 RGB; black where a block has no valid pixel."""

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mvps import native
 from mvps.errors import MvpsError
-from mvps.images.preview import PreviewAccumulator, write_png
+from mvps.images.preview import BlockSums, PreviewAccumulator, write_png
 
 
 def sphere(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,6 +64,38 @@ def test_normals_of_invalid_pixels_do_not_count():
     assert np.array_equal(clean.finish(), dirty.finish())
     assert clean.finish()[0, 0].tolist() == [0, 0, 0]
     assert clean.finish()[8, 8, 2] >= 253
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_block_sums_are_those_of_each_block_however_the_rows_are_split(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    width, height, channels, factor, tall = (int(n) for n in rng.integers(1, (70, 60, 4, 9, 9)))
+    rows = rng.normal(size=(height, width, channels)).astype(np.float32)
+    valid = rng.random((height, width)) < rng.choice([0.5, 1.1])
+    rows[~valid] = np.nan
+    kept = np.where(valid[..., None], rows, 0).astype(np.float64)
+    wanted = np.add.reduceat(kept, np.arange(0, height, tall), axis=0)
+    wanted = np.add.reduceat(wanted, np.arange(0, width, factor), axis=1)
+
+    found, compiled = [], native.library() is not None
+    for core in (native.library(), None):
+        monkeypatch.setattr(native, "library", lambda core=core: core)
+        for chunk in (height, 1, 7):
+            sums = BlockSums(width, height, channels, factor, tall)
+            for y in range(0, height, chunk):
+                sums.add_rows(rows[y : y + chunk], valid[y : y + chunk])
+            assert np.allclose(sums.sums, wanted, atol=1e-5)
+            found.append(sums.sums)
+    if compiled:
+        assert all(np.array_equal(found[0], other) for other in found[1:3])
+
+
+def test_more_rows_than_the_map_has_are_refused():
+    sums = BlockSums(4, 3, 2, 2)
+    sums.add_rows(np.ones((3, 4, 2), np.float32))
+
+    with pytest.raises(ValueError, match="4 rows for a map of 3"):
+        sums.add_rows(np.ones((1, 4, 2), np.float32))
 
 
 def test_a_small_map_keeps_its_size():
