@@ -24,9 +24,12 @@ _CHUNK = struct.Struct(">I4s")
 _IDAT = b"IDAT"
 _IDAT_SUM = isal_zlib.crc32(_IDAT)
 # Bytes read at once; what becomes of them stays in the second-level cache.
-_WINDOW = 1 << 16
+_WINDOW = 1 << 17
 # Bytes inflated at once, which a reader holds until they are asked for.
 _INFLATED = 1 << 18
+# Checksums of up to 5 KiB keep the interpreter lock. Handing it over takes longer than a small
+# chunk does, and libpng writes thousands of those.
+_LOCKED, _SMALL = 4096, 1 << 14
 # Bytes that the compiled core may touch behind a line.
 _SLACK = 8
 
@@ -224,7 +227,7 @@ class _Payload:
             if kind != _IDAT or end + 4 > len(window):
                 break
             part = window[start:end]
-            self._compare(isal_zlib.crc32(part, _IDAT_SUM), window[end : end + 4])
+            self._compare(_checksum(part), window[end : end + 4])
             parts.append(part)
             at = end + 4
         self._at += at
@@ -237,6 +240,15 @@ class _Payload:
     def _compare(self, check: int, stored: bytes | memoryview) -> None:
         if check != int.from_bytes(stored, "big"):
             raise ImageError(self._file.path, "is damaged (checksum of its pixels)", REWRITE)
+
+
+def _checksum(part: memoryview) -> int:
+    """CRC of a chunk with these data, of a small one without a turn at the interpreter lock."""
+    check = _IDAT_SUM
+    step = _LOCKED if len(part) <= _SMALL else len(part)
+    for start in range(0, len(part), step):
+        check = isal_zlib.crc32(part[start : start + step], check)
+    return check
 
 
 def _read(file: SourceFile, offset: int, most: int) -> memoryview:
