@@ -323,6 +323,13 @@ def normals(
     preview: Annotated[
         bool, typer.Option(help="Write preview.png.", rich_help_panel=_WRITE)
     ] = True,
+    picture: Annotated[
+        bool,
+        typer.Option(
+            help="Copy a stack's colour picture beside its maps, for detectors.",
+            rich_help_panel=_WRITE,
+        ),
+    ] = True,
     depth_map: Annotated[
         bool,
         typer.Option(

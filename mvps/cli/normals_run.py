@@ -88,6 +88,7 @@ class Words:
     smooth: int
     quality: bool
     preview: bool
+    picture: bool
     workers: int
     overwrite: bool
     latency: bool
@@ -188,6 +189,7 @@ def _options(words: Words) -> RunOptions:
         saturation=words.saturation,
         quality=words.quality,
         preview=words.preview,
+        picture=words.picture,
         depth_map=words.depth_map,
         flatten=words.flatten,
         keep_tilt=words.keep_tilt,

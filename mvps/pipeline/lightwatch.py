@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 from mvps.findings import Finding
 from mvps.machine import release_memory
+from mvps.pipeline.lightboard import LightBoard
 from mvps.pipeline.lightcheck import (
     UNREADABLE,
     LightReport,
@@ -48,8 +49,24 @@ class LightWatch:
         for planned in plan.runnable:
             if planned.near is None:  # the check compares distant lights
                 self._stacks.setdefault(light_set(planned), []).append(planned)
+        self._numbers = {lights: number for number, lights in enumerate(self._stacks)}
         self._answers: dict[LightSet, Answer] = {}
         self._lock = threading.Lock()
+        self._board: LightBoard | None = None
+        self._worker = 0
+
+    def share(self) -> None:
+        """Before workers are forked: each answer is made once among them all."""
+        self._board = LightBoard(len(self._stacks))
+
+    def serve(self, number: int) -> None:
+        """In a worker, whose number is 0 or above."""
+        self._worker = number + 1
+
+    def forget(self, number: int) -> None:
+        """In the parent: a worker has ended, and with it whatever it was to answer."""
+        if self._board is not None:
+            self._board.forget(number + 1)
 
     @contextmanager
     def look(self, planned: PlannedStack) -> Iterator[StackLook]:
@@ -67,13 +84,24 @@ class LightWatch:
             if lights in self._answers or self._stacks[lights][0] is not planned:
                 return None
             answer = self._answers[lights] = Future()
-            return answer
+        if self._board is not None:
+            self._board.claim(self._numbers[lights], self._worker)
+        return answer
 
     def leave(self, planned: PlannedStack, answer: Answer) -> None:
         """Give back a claim without an answer."""
+        lights = light_set(planned)
         with self._lock:
-            del self._answers[light_set(planned)]
+            del self._answers[lights]
+        if self._board is not None:
+            self._board.release(self._numbers[lights])
         answer.set_exception(_LeftError())
+
+    def give(self, planned: PlannedStack, answer: Answer, report: LightReport | None) -> None:
+        """Answer what was claimed."""
+        answer.set_result(report)
+        if self._board is not None:
+            self._board.publish(self._numbers[light_set(planned)], report)
 
     def report(self, planned: PlannedStack) -> LightReport | None:
         """The report on the lights of a stack: waits for it, or makes it from the files."""
@@ -83,15 +111,27 @@ class LightWatch:
                 mine = lights not in self._answers
                 answer = self._answers.setdefault(lights, Future())
             if mine:
-                try:
-                    answer.set_result(first_report(self._stacks[lights], self.options))
-                except BaseException as error:
-                    answer.set_exception(error)
-                    raise
-                finally:
-                    release_memory()  # or it would count against the run, whose arenas are others
+                self._make(planned, answer)
             with suppress(_LeftError):
                 return answer.result()
+
+    def _make(self, planned: PlannedStack, answer: Answer) -> None:
+        """Answer with what another worker found, or from the files."""
+        lights = light_set(planned)
+        if self._board is not None:
+            known, report = self._board.wait(self._numbers[lights], self._worker)
+            if known:
+                answer.set_result(report)
+                return
+        try:
+            self.give(planned, answer, first_report(self._stacks[lights], self.options))
+        except BaseException as error:
+            if self._board is not None:
+                self._board.release(self._numbers[lights])
+            answer.set_exception(error)
+            raise
+        finally:
+            release_memory()  # or it would count against the run, whose arenas are others
 
 
 class StackLook:
@@ -123,7 +163,8 @@ class StackLook:
         if self._answer is not None and self._patches is not None:
             release_memory()  # the strips of this stack make room for the check, and it for others
             with suppress(*UNREADABLE):
-                self._answer.set_result(report_on(self._planned, self._patches.finish()))
+                found = report_on(self._planned, self._patches.finish())
+                self._watch.give(self._planned, self._answer, found)
             self.leave()
             release_memory()
         report = self._watch.report(self._planned)

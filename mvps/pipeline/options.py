@@ -61,6 +61,7 @@ class RunOptions:
         pixel with fewer than three usable lights is invalid
     quality : write ``quality.tif``
     preview : write ``preview.png``
+    picture : copy a stack's colour picture beside its maps
     depth_map : write ``depth.tif`` where a run finds the depth of the part
     flatten : take the bend of the rig off the normals: a key of ``FLATTENED``, or the path of a
         flat target's map or of a run over one; empty leaves it
@@ -88,6 +89,7 @@ class RunOptions:
     saturation: float | None = None
     quality: bool = False
     preview: bool = True
+    picture: bool = True
     depth_map: bool = True
     flatten: str = ""
     keep_tilt: bool = False

@@ -6,23 +6,26 @@ from pathlib import Path
 
 from mvps.errors import MvpsError
 from mvps.images import ImageRef, probe
+from mvps.pipeline.options import RunOptions
 from mvps.pipeline.plan import PlannedStack
 
 PICTURE = "rgb"  # and the ending of the file
 
 
-def picture_of(planned: PlannedStack, max_pixels: int) -> tuple[Path | None, str]:
+def picture_of(planned: PlannedStack, options: RunOptions) -> tuple[Path | None, str]:
     """Colour picture that shows the pixels of the maps, and a warning where it cannot be used.
 
-    None without a warning where the stack has none, or where its maps have other pixels by choice:
-    undistorted, binned or cut out.
+    None without a warning where the stack has none or the options want none, or where its maps
+    have other pixels by choice: undistorted, binned or cut out.
     """
     stack = planned.stack
     raw, size = stack.infos[0], (planned.width, planned.height)
-    if stack.rgb is None or planned.view.changes or (raw.width, raw.height) != size:
+    if not options.picture or stack.rgb is None or planned.view.changes:
+        return None, ""
+    if (raw.width, raw.height) != size:
         return None, ""
     try:
-        info = probe(ImageRef(stack.rgb), max_pixels=max_pixels)
+        info = probe(ImageRef(stack.rgb), max_pixels=options.max_pixels)
     except (MvpsError, OSError) as error:
         return None, f"{stack.title}: goes on without its colour picture: {error}"
     if (info.width, info.height) != size:

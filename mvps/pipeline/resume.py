@@ -76,12 +76,22 @@ def _state(path: Path) -> list[Any]:
     return [str(path.resolve()), state.st_size, state.st_mtime_ns]
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files in a stack's folder that no living process will finish."""
+def remove_leftovers(folder: Path) -> bool:
+    """Remove temporary files in a stack's folder that no living process will finish.
+
+    Returns
+    -------
+    bool
+        Whether some are left, whose process is alive, or has not quite ended.
+    """
+    left = False
     for path in folder.glob(".*.part"):
         owner = path.name.removesuffix(".part").rpartition(".")[2].partition("-")[0]
         if owner.isdecimal() and (int(owner) == os.getpid() or not _alive(int(owner))):
             path.unlink(missing_ok=True)
+        else:
+            left = True
+    return left
 
 
 def in_manifest(out: Path) -> set[str]:
@@ -122,4 +132,7 @@ def _alive(process: int) -> bool:
         return False
     except OSError:
         return True
+    # Killed with its parent, a worker may wait for somebody to ask how it ended.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return True

@@ -1,17 +1,18 @@
-"""The run: stacks over worker threads, results in the order in which they end.
+"""The run: stacks over workers, results in the order in which they end.
 
-One stack belongs to one thread from its first strip to its last, so no queue stands between the
-stages. The codecs and the compiled core release the interpreter lock.
+One stack belongs to one worker from its first strip to its last, so no queue stands between the
+stages. Workers are processes where they can be, else threads.
 """
 
 from __future__ import annotations
 
 import errno
-import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
+from threading import Event
 
 from mvps.errors import DiskFullError, InputError, MvpsError
 from mvps.files import MANIFEST
@@ -21,6 +22,7 @@ from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.record import StackResult, append_manifest
 from mvps.pipeline.resume import finished_before, in_manifest, remove_leftovers
 from mvps.pipeline.stream import CancelledError, Job, Progress, run_stack
+from mvps.pipeline.workers import SharedFlag, can_fork, in_processes
 from mvps.stereo import Backend
 
 
@@ -31,7 +33,7 @@ def run_plan(
 
     Parameters
     ----------
-    progress : called from worker threads after every strip
+    progress : called after every strip, from worker threads, or now and then for processes
     debug : let an unexpected exception through instead of failing its stack
 
     Notes
@@ -43,8 +45,26 @@ def run_plan(
     spare = plan.schedule.workers or cores()
     readers = ThreadPoolExecutor(spare) if plan.workers == 1 and spare > 1 else None
     lights = LightWatch(plan) if plan.schedule.light_check else None
-    job = Job(plan, backend, progress, threading.Event(), readers, lights)
+    # A device has one context, which a fork does not survive; a debugger wants one process.
+    forked = plan.workers > 1 and backend.name == "cpu" and can_fork() and not debug
+    job = Job(plan, backend, progress, SharedFlag() if forked else Event(), readers, lights)
     listed = _open_manifest(plan)
+    if forked and lights is not None:
+        lights.share()
+    results = in_processes(plan, job, _guarded) if forked else _in_threads(plan, job, debug)
+    try:
+        with closing(results):
+            for result in results:
+                if result is None:
+                    continue
+                fresh = result.status != "skipped" or result.stack not in listed
+                yield _list(plan, result) if fresh else result
+    finally:
+        if readers is not None:
+            readers.shutdown(wait=True)
+
+
+def _in_threads(plan: Plan, job: Job, debug: bool) -> Generator[StackResult | None]:
     workers = ThreadPoolExecutor(plan.workers, thread_name_prefix="stack")
     pending: set[Future[StackResult | None]] = set()
     stacks = iter(plan.runnable)
@@ -57,17 +77,10 @@ def run_plan(
                 return
             finished, pending = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
-                result = future.result()
-                if result is None:
-                    continue
-                if result.status != "skipped" or result.stack not in listed:
-                    result = _list(plan, result)
-                yield result
+                yield future.result()
     finally:
         job.cancel.set()
         workers.shutdown(wait=True, cancel_futures=True)
-        if readers is not None:
-            readers.shutdown(wait=True)
 
 
 def _open_manifest(plan: Plan) -> set[str]:
@@ -92,7 +105,7 @@ def _list(plan: Plan, result: StackResult) -> StackResult:
     return result
 
 
-def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult | None:
+def _guarded(planned: PlannedStack, job: Job, debug: bool = False) -> StackResult | None:
     """Run one stack; a fault ends that stack, not the run. None where the run is called off."""
     if job.cancel.is_set():
         return None
@@ -104,8 +117,9 @@ def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult | None
         read += raw_pixels
         job.progress(raw_pixels)
 
+    left = False
     try:
-        remove_leftovers(planned.folder)
+        left = remove_leftovers(planned.folder)
         if not job.plan.schedule.overwrite:
             before = finished_before(planned, job.plan.options)
             if before is not None:
@@ -119,6 +133,9 @@ def _guarded(planned: PlannedStack, job: Job, debug: bool) -> StackResult | None
         if _is_full(error):
             job.cancel.set()
         message = _in_one_line(error, planned)
+    finally:
+        if left:  # by a run that was killed a moment ago
+            remove_leftovers(planned.folder)
     seconds = time.perf_counter() - started
     return StackResult(
         planned.stack.name, planned.folder, "failed", message, seconds=seconds, raw_pixels=read

@@ -6,14 +6,13 @@ can be read by rows.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,6 +41,17 @@ SOLVED_ROWS = STRIP_ROWS // 2
 DEGENERATE_SHARE = 0.01
 
 Progress = Callable[[int], None]  # raw pixels just read
+
+
+class Flag(Protocol):
+    """What a run is called off by: a `threading.Event`, or the same for processes."""
+
+    def set(self) -> None:
+        """Raise it, for good."""
+
+    def is_set(self) -> bool:
+        """Whether somebody raised it."""
+        ...
 
 
 class CancelledError(Exception):
@@ -77,7 +87,7 @@ class Job:
     plan: Plan
     backend: Backend
     progress: Progress
-    cancel: threading.Event
+    cancel: Flag
     readers: Executor | None = None
     lights: LightWatch | None = None
 
@@ -154,7 +164,7 @@ class _Solved:
 def _solve(planned: PlannedStack, job: Job, clock: Stopwatch, look: StackLook | None) -> _Solved:
     stack, options = planned.stack, job.plan.options
     before = input_states(stack)
-    picture, without = picture_of(planned, options.max_pixels)
+    picture, without = picture_of(planned, options)
     with clock.stage("choose"):
         solver, choice = _settled(planned, job)
     with StripSource(stack, planned.window, options, job.readers) as source:
