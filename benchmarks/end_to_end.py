@@ -4,9 +4,9 @@
     python benchmarks/end_to_end.py --quick --cases 'png8-*' tiff12-none-k4
 
 Every run is a child process. The stacks of a case are folders of hard links to the files of one
-stack, which lie in the page cache. Each stack also holds a diffuse image, which neither mvps nor
-the scripts read. Slow scripts may run on fewer stacks; their times are scaled. Standard library
-alone: see ``children.py``.
+stack, which lie in the page cache. Each stack also holds a diffuse image, which neither mvps
+(``--no-picture``) nor the scripts read. Slow scripts may run on fewer stacks; their times are
+scaled. Standard library alone: see ``children.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from captures import Case, all_cases, link_stacks
-from children import BENCHMARKS, RESULTS, Cost, cheapest, machine, python, run_child
+from children import (
+    BENCHMARKS,
+    RESULTS,
+    Cost,
+    cheapest,
+    machine,
+    peak_of_tree,
+    python,
+    run_child,
+)
 from end_to_end_report import judge, show_case, show_claims
 
 from mvps.files import write_json
@@ -180,7 +189,8 @@ def measure_maps(case: Case, bench: Bench, folder: Path, maps: str) -> dict[str,
     runs: dict[str, Any] = {}
     for workers in (1, 2):
         costs = [run_ours(folder, words, workers) for _ in range(bench.repeats)]
-        runs[f"mvps-{workers}"] = cheapest(costs).as_dict()
+        peak = peak_of_ours(folder, words, workers)
+        runs[f"mvps-{workers}"] = cheapest(costs).as_dict() | {"peak_bytes": peak}
     runs["alone"] = run_alone(case, bench, folder, maps)
     endings = {"lstsq": "png", "pinv": "png"} | (
         {"pinv-tif": "tif"} if case.format == "tiff" else {}
@@ -195,11 +205,20 @@ def encoding_of(case: Case) -> str:
 
 
 def run_ours(folder: Path, words: list[str], workers: int) -> Cost:
-    out = folder / "out"
-    command = ("-m", "mvps", "normals", folder / "raw", out, "--workers", workers, "--overwrite")
-    cost, _ = run_child(python(*command, *words))
-    shutil.rmtree(out)
+    cost, _ = run_child(our_command(folder, words, workers))
+    shutil.rmtree(folder / "out")
     return cost
+
+
+def peak_of_ours(folder: Path, words: list[str], workers: int) -> int:
+    peak = peak_of_tree(our_command(folder, words, workers))
+    shutil.rmtree(folder / "out")
+    return peak
+
+
+def our_command(folder: Path, words: list[str], workers: int) -> list[str]:
+    place = (folder / "raw", folder / "out", "--workers", workers, "--overwrite", "--no-picture")
+    return python("-m", "mvps", "normals", *place, *words)
 
 
 def run_alone(case: Case, bench: Bench, folder: Path, maps: str) -> dict[str, Any]:

@@ -9,12 +9,13 @@ strip; what is white is neither of the three.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -42,9 +43,9 @@ CANVAS_WIDTH, LEFT, RIGHT, LANE, GAP, PANEL = 1200, 110, 20, 44, 14, 190
 
 @dataclass(frozen=True)
 class Event:
-    """One stage of one strip in one thread; seconds of ``time.perf_counter``."""
+    """One stage of one strip in one worker; seconds of ``time.perf_counter``, the same in all."""
 
-    thread: int
+    worker: int
     stage: str
     start: float
     stop: float
@@ -52,19 +53,18 @@ class Event:
 
 @dataclass
 class Recorder(stream.Stopwatch):
-    """A stopwatch that also remembers when."""
-
-    events: list[Event] = field(default_factory=lambda: EVENTS)
+    """A stopwatch that also tells when, through a file that workers inherit."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         with super().stage(name):
             yield
-        self.events.append(Event(threading.get_ident(), name, start, time.perf_counter()))
+        line = json.dumps([os.getpid(), name, start, time.perf_counter()]) + "\n"
+        os.write(TOLD.fileno(), line.encode())
 
 
-EVENTS: list[Event] = []
+TOLD = tempfile.TemporaryFile("a+")  # noqa: SIM115 (as long as the process)
 
 
 def main() -> None:
@@ -100,20 +100,21 @@ def record(case: Case, scene: Path, folder: Path, encoding: str) -> list[Event]:
         Schedule(workers=2, overwrite=True),
     )
     for _ in range(2):
-        EVENTS.clear()
+        TOLD.truncate(0)
         results = list(run_plan(plan, get_backend("cpu"), no_progress))
         assert all(result.status == "done" for result in results)
-    return list(EVENTS)
+    TOLD.seek(0)
+    return [Event(*json.loads(line)) for line in TOLD]
 
 
 def shares(events: list[Event]) -> str:
     """How much of the two workers' time each stage takes."""
     span = max(e.stop for e in events) - min(e.start for e in events)
-    threads = len({e.thread for e in events})
+    workers = len({e.worker for e in events})
     parts = []
     for stage in COLOURS:
         seconds = sum(e.stop - e.start for e in events if e.stage == stage)
-        parts.append(f"{stage} {seconds / span / threads:.0%}")
+        parts.append(f"{stage} {seconds / span / workers:.0%}")
     return f"{span * 1e3:.0f} ms, " + ", ".join(parts)
 
 
@@ -136,12 +137,12 @@ def draw_panel(canvas: np.ndarray, top: int, title: str, events: list[Event]) ->
     span = max(event.stop for event in events) - begin
     per_second = (CANVAS_WIDTH - LEFT - RIGHT) / span
     text(canvas, title, (LEFT, top + 26), bold=True)
-    lanes = list(dict.fromkeys(event.thread for event in events))
-    for lane, thread in enumerate(lanes):
+    lanes = list(dict.fromkeys(event.worker for event in events))
+    for lane, worker in enumerate(lanes):
         y = top + 40 + lane * (LANE + GAP)
         text(canvas, f"worker {lane + 1}", (16, y + LANE // 2 + 6))
         box(canvas, (LEFT, y), (CANVAS_WIDTH - RIGHT, y + LANE), PALE, outline=True)
-        for event in (e for e in events if e.thread == thread):
+        for event in (e for e in events if e.worker == worker):
             x0, x1 = (LEFT + (t - begin) * per_second for t in (event.start, event.stop))
             box(canvas, (x0, y), (x1, y + LANE), COLOURS[event.stage])
     below = top + 40 + 2 * (LANE + GAP)

@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # M_ARENA_MAX, M_MMAP_THRESHOLD of glibc's malloc.h
 
 
 def cores() -> int:
@@ -27,6 +27,14 @@ def share_memory() -> None:
     For a whole process, and before it starts threads.
     """
     _tell_allocator("mallopt", _ARENA_MAX, 1)
+
+
+def return_large_blocks() -> None:
+    """Give freed blocks of 1 MiB and more back to the system at once, for a whole process.
+
+    glibc would soon keep them in its heap, among small ones that outlive them.
+    """
+    _tell_allocator("mallopt", _MMAP_THRESHOLD, 1 << 20)
 
 
 def _tell_allocator(function: str, *numbers: int) -> None:

@@ -24,7 +24,7 @@ _CHUNK = struct.Struct(">I4s")
 _IDAT = b"IDAT"
 _IDAT_SUM = isal_zlib.crc32(_IDAT)
 # Bytes read at once; what becomes of them stays in the second-level cache.
-_WINDOW = 1 << 17
+_WINDOW = 1 << 16
 # Bytes inflated at once, which a reader holds until they are asked for.
 _INFLATED = 1 << 18
 # Checksums of up to 5 KiB keep the interpreter lock. Handing it over takes longer than a small

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from mvps.machine import release_memory, return_large_blocks
 from mvps.pipeline.plan import Plan, PlannedStack
 from mvps.pipeline.record import StackResult
 from mvps.pipeline.resume import remove_leftovers
@@ -34,7 +35,7 @@ Solve = Callable[[PlannedStack, Job], StackResult | None]
 
 def can_fork() -> bool:
     """Whether workers can be forked that end with this process."""
-    return sys.platform == "linux"
+    return sys.platform == "linux" and not multiprocessing.current_process().daemon
 
 
 class SharedFlag:
@@ -153,6 +154,7 @@ class _Pool:
         _end_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers the keyboard
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return_large_blocks()
         gc.freeze()  # or the collector would copy every shared page
         for other in others:
             other.close()
@@ -173,6 +175,7 @@ class _Pool:
 def _pool(plan: Plan, job: Job, solve: Solve) -> Iterator[_Pool]:
     pool = _Pool(plan, job, solve)
     try:
+        release_memory()  # of imports and the plan: workers would have to copy what it is mixed with
         with _single_threads():
             for number in range(plan.workers):
                 pool.start(number)
