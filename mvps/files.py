@@ -133,6 +133,19 @@ def make_folder(folder: Path) -> None:
         raise InputError(folder, what, "name a folder that can be written") from None
 
 
+def make_place(path: Path) -> None:
+    """Make the folder of a file for output, before any work is spent on what it will hold.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be made, or the file is a folder.
+    """
+    make_folder(path.parent)
+    if path.is_dir():
+        raise InputError(path, "is a folder", "name a file")
+
+
 def cache_folder(name: str) -> Path:
     """Folder for what can be made or fetched again: ``$MVPS_CACHE`` or ``~/.cache/mvps``."""
     base = os.environ.get("MVPS_CACHE")

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mvps.cli.dataset_options import (
+    Category,
+    Images,
+    Labels,
+    Layout,
+    Lists,
+    Pattern,
+    read_options,
+)
 from mvps.cli.detect_cache import size_of
 from mvps.cli.normals import named_path
 
 if TYPE_CHECKING:
     from mvps.detect.ablation import Ablation, Row
+    from mvps.detect.tables import Table
 
 _HELP = """Train and score every row of the ablation with every seed: RGB only, NV only,
 concatenation, UCP without L_p, full; and PatchCore on RGB, on NV and on both as the floor. All
 share one cache of features. Each is a run of its own under OUT/runs; the tables are
-OUT/ablation.csv, .md, .tex and .json, by kind and by size of the defects too.
+OUT/ablation.csv, .md, .tex and .json, by kind and by size of the defects too. Table 4 of the paper
+follows them, as published.
 
 The same command goes on after an interruption.
 
@@ -42,7 +53,12 @@ def ablate(
     out: Annotated[
         Path, typer.Argument(help="Folder of runs and tables.", parser=named_path, metavar="OUT")
     ],
-    layout: Annotated[str | None, typer.Option(help="See mvps detect data.")] = None,
+    layout: Layout = None,
+    category: Category = None,
+    pattern: Pattern = None,
+    lists: Lists = "",
+    images: Images = "",
+    labels: Labels = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds, from 0.", min=1, max=1000)] = 3,
     rows: Annotated[
         str | None,
@@ -65,14 +81,17 @@ def ablate(
     """Ablate and print the table."""
     from mvps import console
     from mvps.cli.train_progress import TrainProgress
-    from mvps.datasets import ReadOptions, read_dataset
+    from mvps.datasets import read_dataset
     from mvps.detect.ablation import ROWS, TABLE, rows_of
     from mvps.detect.ablation import ablate as run_ablation
     from mvps.detect.cache import FeatureCache, default_folder
     from mvps.detect.encoder import DEFAULT_ENCODER
+    from mvps.detect.published import AS_PUBLISHED, ablation_table
     from mvps.detect.recipe import Recipe
     from mvps.detect.run_settings import RunSettings
 
+    options = read_options(category, pattern, lists, images, labels)
+    dataset = read_dataset(data, layout, options)
     settings = RunSettings(
         encoder=encoder or DEFAULT_ENCODER,
         resize=round(size * 448 / 392) if crop else size,
@@ -88,7 +107,7 @@ def ablate(
 
     with TrainProgress() as bar:
         made = run_ablation(
-            read_dataset(data, layout, ReadOptions()),
+            dataset,
             settings,
             out,
             seeds=range(seeds),
@@ -100,24 +119,24 @@ def ablate(
         )
     path = out / f"{TABLE}.md"
     if json:
-        console.print_json({"tables": str(path), "parts": list(made.parts)})
+        published = {AS_PUBLISHED: ablation_table().to_json()}
+        console.print_json({"tables": str(path), "parts": list(made.parts), **published})
         return
     _print(made)
     console.stdout().print(str(path), markup=False, soft_wrap=True)
 
 
 def _print(made: Ablation) -> None:
-    """The table of all views, then what each training took."""
-    from rich.table import Table
-
+    """The table of all views, then the paper's, then what each training took."""
     from mvps import console
-    from mvps.detect.ablation import grid
+    from mvps.detect.ablation import table_of
+    from mvps.detect.published import ablation_table
 
-    head, *rows = grid(made, "all")
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*row)
-    console.stdout().print(table)
+    paper = ablation_table()
+    console.stdout().print(_grid(table_of(made, "all")))
+    console.stdout().print(_grid(paper, title=paper.title))
+    for note in (paper.note, *paper.footnotes):
+        console.say(note)
     for trial in made.trials:
         fit = trial.fit.get("all", {})
         if "last" in fit:
@@ -126,3 +145,12 @@ def _print(made: Ablation) -> None:
                 f"{trial.row.title}, seed {trial.seed}: {fit['steps']} steps, best at "
                 f"{fit['best_step']}, loss {fit['first']['total']:.4f} to {last:.4f}"
             )
+
+
+def _grid(table: Table, title: str | None = None) -> Any:
+    from rich.table import Table as Grid
+
+    grid = Grid(*table.columns, title=title, title_justify="left")
+    for row in table.texts():
+        grid.add_row(*row)
+    return grid

@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mvps.cli.dataset_options import (
+    Category,
+    Images,
+    Labels,
+    Layout,
+    Lists,
+    Pattern,
+    read_options,
+)
 from mvps.cli.normals import named_path
 
 if TYPE_CHECKING:
@@ -33,7 +42,7 @@ Headers are read, pixels only of masks, and of those at most 5000; --deep decode
 
 Exit codes: 0 shown, 1 files are missing, unreadable or leak, 2 your input.
 """
-_WHICH, _CHECKS = "Which", "Checks"
+_CHECKS = "Checks"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,34 +57,12 @@ def data(
             help="Folder of the data set.", show_default=False, parser=named_path, metavar="DIR"
         ),
     ],
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            help="realiad, realiad-d3, realiad-mvn, eyecandies, mvtec-3d, mvtec-ad, mvps-run.",
-            rich_help_panel=_WHICH,
-        ),
-    ] = None,
-    category: Annotated[
-        list[str] | None, typer.Option(help="Of this one alone.", rich_help_panel=_WHICH)
-    ] = None,
-    pattern: Annotated[
-        list[str] | None,
-        typer.Option(help="Of files, also as rgb=, normals=, mask=.", rich_help_panel=_WHICH),
-    ] = None,
-    lists: Annotated[
-        str, typer.Option(help="Folder of JSON lists, of several.", rich_help_panel=_WHICH)
-    ] = "",
-    images: Annotated[
-        str, typer.Option(help="Folder of images, of several sizes.", rich_help_panel=_WHICH)
-    ] = "",
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="Table of labels for what mvps normals wrote. [DIR/labels.csv]",
-            parser=named_path,
-            rich_help_panel=_WHICH,
-        ),
-    ] = None,
+    layout: Layout = None,
+    category: Category = None,
+    pattern: Pattern = None,
+    lists: Lists = "",
+    images: Images = "",
+    labels: Labels = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Decode every image.", rich_help_panel=_CHECKS)
     ] = False,
@@ -89,20 +76,14 @@ def data(
     """Read, check, print; 1 where an error was found."""
     from mvps import console
     from mvps.cli.synth_progress import TaskProgress
-    from mvps.datasets import LAYOUTS, ReadOptions, read_dataset
+    from mvps.datasets import LAYOUTS, read_dataset
     from mvps.datasets.describe import describe
     from mvps.images import DEFAULT_MAX_PIXELS
     from mvps.plotting import check_plot_path
 
     if plot is not None:
         check_plot_path(plot)
-    options = ReadOptions(
-        categories=tuple(category or ()),
-        patterns=tuple(pattern or ()),
-        lists=lists,
-        images=images,
-        labels=labels,
-    )
+    options = read_options(category, pattern, lists, images, labels)
     dataset = read_dataset(folder, layout, options)
     with TaskProgress(len(dataset.records), "images") as progress:
         description = describe(

@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mvps.cli.dataset_options import (
+    Category,
+    Images,
+    Labels,
+    Layout,
+    Lists,
+    Pattern,
+    read_options,
+)
 from mvps.cli.normals import named_path
 
 if TYPE_CHECKING:
@@ -23,6 +32,8 @@ or .png. Masks are brought to the size of the map. The score of an image is the 
   mvps detect evaluate maps set
 
   mvps detect evaluate run/scores/set/maps set --json
+
+  mvps detect evaluate maps mine --pattern "{split}/{defect}/{sample}.png"
 
   mvps detect evaluate maps set --scores images.csv --out figures.json
 
@@ -42,8 +53,12 @@ def evaluate(
     data: Annotated[
         Path, typer.Argument(help="Folder of the data set.", parser=named_path, metavar="DATA")
     ],
-    layout: Annotated[str | None, typer.Option(help="See mvps detect data.")] = None,
-    category: Annotated[list[str] | None, typer.Option(help="Of this one alone.")] = None,
+    layout: Layout = None,
+    category: Category = None,
+    pattern: Pattern = None,
+    lists: Lists = "",
+    images: Images = "",
+    labels: Labels = None,
     scores: Annotated[
         Path | None,
         typer.Option(help="Table of image scores: category,sample,view,score.", parser=named_path),
@@ -57,11 +72,14 @@ def evaluate(
     """Evaluate and print the table."""
     from mvps import console
     from mvps.cli.synth_progress import TaskProgress
-    from mvps.datasets import ReadOptions, read_dataset
-    from mvps.detect.evaluate_maps import evaluate_maps, read_image_scores
-    from mvps.files import write_json
+    from mvps.datasets import read_dataset
+    from mvps.detect.evaluate_maps import evaluate_maps, read_image_scores, write_figures
+    from mvps.files import make_place
 
-    dataset = read_dataset(data, layout, ReadOptions(categories=tuple(category or ())))
+    if out is not None:
+        make_place(out)
+    options = read_options(category, pattern, lists, images, labels)
+    dataset = read_dataset(data, layout, options)
     count = sum(record.split == "test" for record in dataset.records)
     with TaskProgress(count, "maps") as bar:
         found = evaluate_maps(
@@ -72,7 +90,7 @@ def evaluate(
             progress=bar.advance,
         )
     if out is not None:
-        write_json(out, found.to_json())
+        write_figures(found, out)
     if json:
         console.print_json(found.to_json())
     else:

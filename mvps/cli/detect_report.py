@@ -14,7 +14,9 @@ _HELP = """Write RUN/report/index.html, one page about a detector that opens wit
 The page shows tables for each category, kind of defect and view, ROC and PRO curves, scores with
 their threshold, and contact sheets: colour, normals, mask and anomaly map of the surest and the
 weakest detections, of false alarms and of every kind of defect. Beside it lie the tables as CSV,
-Markdown and LaTeX, and the contact sheets as PNG.
+Markdown and LaTeX, the points of the curves as CSV, and the contact sheets as PNG.
+
+Categories of the Real-IAD-MVN paper also stand beside its tables 2 and 3, as published.
 
 [bold]Examples[/bold]
 
@@ -52,6 +54,9 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write. [RUN/report]", parser=named_path)
     ] = None,
+    curve_points: Annotated[
+        int, typer.Option(help="Points of each curve in curves/; 0 for all.", min=0)
+    ] = 1000,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Write the page and print where it is."""
@@ -68,7 +73,11 @@ def report(
     folder = out or run / "report"
     with TaskProgress(len(study.categories()), "categories") as progress:
         written = write_detect_report(
-            study, figure_tables(scored.facts), folder, progress=progress.advance
+            study,
+            figure_tables(scored.facts),
+            folder,
+            curve_points=curve_points,
+            progress=progress.advance,
         )
     for warning in (*written.warnings, *written.faults):
         console.warn(warning)

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mvps.cli.dataset_options import (
+    Category,
+    Images,
+    Labels,
+    Layout,
+    Lists,
+    Pattern,
+    read_options,
+)
 from mvps.cli.normals import named_path
 
 if TYPE_CHECKING:
@@ -34,7 +43,7 @@ anew.
 
 Exit codes: 0 scored, 1 the folder cannot be written, 2 your input, 130 interrupted (run it again).
 """
-_WHICH, _WHAT, _WHERE = "Which", "What is written", "Running"
+_DATA, _WHAT, _WHERE = "Data", "What is written", "Running"
 
 Maps = Annotated[str, typer.Option(help="f16 (.npy), png16 (.png) or none.", rich_help_panel=_WHAT)]
 Overlays = Annotated[
@@ -76,14 +85,14 @@ def score(
         Path | None,
         typer.Option(help="Folder of the scores. [RUN/scores/DATA]", parser=named_path),
     ] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Of the data; see mvps detect data.", rich_help_panel=_WHICH)
-    ] = None,
-    category: Annotated[
-        list[str] | None, typer.Option(help="Of this one alone.", rich_help_panel=_WHICH)
-    ] = None,
+    layout: Layout = None,
+    category: Category = None,
+    pattern: Pattern = None,
+    lists: Lists = "",
+    images: Images = "",
+    labels: Labels = None,
     split: Annotated[
-        str, typer.Option(help="train, validation, test or all.", rich_help_panel=_WHICH)
+        str, typer.Option(help="train, validation, test or all.", rich_help_panel=_DATA)
     ] = "test",
     threshold: RuleText = "stored",
     maps: Maps = "f16",
@@ -99,7 +108,8 @@ def score(
     json: Json = False,
 ) -> None:
     """Read, score, print."""
-    from mvps.datasets import ReadOptions, read_dataset
+    from mvps.datasets import read_dataset
+    from mvps.datasets.stated import state_dataset
     from mvps.detect.cache import FeatureCache, default_folder
     from mvps.detect.run_folder import read_run
     from mvps.detect.score_run import ScoreSettings, of_split
@@ -108,12 +118,12 @@ def score(
     rule = parse_rule(threshold)
     settings = ScoreSettings(maps, overlays, rule, batch, device, map_top=map_top)
     run = read_run(folder)
-    chosen = tuple(category or run.settings.categories)
-    dataset = read_dataset(data, layout, ReadOptions(categories=chosen))
+    options = read_options(category or run.settings.categories, pattern, lists, images, labels)
+    dataset = read_dataset(data, layout, options)
     records = of_split(dataset.records, split)
     place = out or folder / "scores" / data.resolve().name
     kept = FeatureCache(default_folder()) if cache else None
-    facts = {"root": str(data.resolve()), "layout": dataset.layout, "split": split}
+    facts = state_dataset(dataset, options) | {"split": split}
     result = scored(run, records, place, settings, kept, overwrite=overwrite, data=facts)
     show(result, json=json)
 

@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mvps.cli.dataset_options import (
+    Category,
+    Images,
+    Labels,
+    Layout,
+    Lists,
+    Pattern,
+    read_options,
+)
 from mvps.cli.normals import named_path
 from mvps.errors import InputError
 
@@ -68,8 +77,12 @@ def train(
     folder: Annotated[
         Path, typer.Argument(help="Folder of the run.", parser=named_path, metavar="RUN")
     ],
-    layout: Annotated[str | None, _option("Of the data; see mvps detect data.", _DATA)] = None,
-    category: Annotated[list[str] | None, _option("Of this one alone.", _DATA)] = None,
+    layout: Layout = None,
+    category: Category = None,
+    pattern: Pattern = None,
+    lists: Lists = "",
+    images: Images = "",
+    labels: Labels = None,
     per_category: Annotated[
         bool, _option("A model for each category.", _DATA, "--per-category")
     ] = False,
@@ -115,13 +128,14 @@ def train(
     json: Annotated[bool, _option("One JSON document on stdout.", _WHERE, "--json")] = False,
 ) -> None:
     """Read, plan, train, print."""
-    from mvps.datasets import ReadOptions, read_dataset
+    from mvps.datasets import read_dataset
     from mvps.detect.run_train import plan_training
 
     words = context.params
     settings = _settings(words)
     kept = _cache(cache_budget) if cache else None
-    found = read_dataset(data, layout, ReadOptions(categories=tuple(category or ())))
+    options = read_options(category, pattern, lists, images, labels)
+    found = read_dataset(data, layout, options)
     if plan:
         _show(plan_training(found, settings, folder, cache=kept, device=device), json)
         return

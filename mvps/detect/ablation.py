@@ -22,12 +22,14 @@ from mvps.detect.cache import FeatureCache
 from mvps.detect.evaluation import Evaluation, Evaluator
 from mvps.detect.features import FeatureSource
 from mvps.detect.preprocess import mask_pixels
+from mvps.detect.published import AS_PUBLISHED, ablation_table
 from mvps.detect.run_folder import Run, digest_of
 from mvps.detect.run_settings import RunSettings
 from mvps.detect.run_train import Watch, train_run
 from mvps.detect.scoring import score_source
+from mvps.detect.tables import Table
 from mvps.errors import InputError
-from mvps.files import read_text, write_json, write_text
+from mvps.files import make_folder, read_text, write_json, write_text
 
 RUNS, RESULT, TABLE = "runs", "evaluation.json", "ablation"
 METRICS = ("I-AUROC", "S-AUROC", "P-AUROC", "AUPRO")
@@ -134,10 +136,12 @@ def ablate(
     Raises
     ------
     InputError
-        Nothing to test on, or a run that cannot be trained; see :func:`train_run`.
+        Nothing to test on, no folder to write to, or a run that cannot be trained; see
+        :func:`train_run`.
     """
     if not any(record.split == "test" for record in dataset.records):
         raise InputError(dataset.root, "holds no test images", "give a data set with some")
+    make_folder(folder / RUNS)
     trials = []
     for seed in seeds:
         for row in rows:
@@ -188,15 +192,26 @@ def _trial(  # noqa: PLR0917
     run = train_run(dataset, settings, place, cache=cache, device=device, watch=watch)
     seconds = time.perf_counter() - start
     path, key = place / RESULT, _test_key(dataset, run)
-    if path.is_file():
-        stated = json.loads(read_text(path))
-        if stated["key"] == key:
-            evaluation = Evaluation.from_json(stated["evaluation"])
-            return Trial(row, settings.seed, evaluation, stated["fit"])
+    kept = _kept(path, key)
+    if kept is not None:
+        return Trial(row, settings.seed, *kept)
     evaluation = evaluate_run(dataset, run, cache, device)
     fit = _fit_figures(run) | {"seconds": round(seconds, 1)}
     write_json(path, {"key": key, "fit": fit, "evaluation": evaluation.to_json()})
     return Trial(row, settings.seed, evaluation, fit)
+
+
+def _kept(path: Path, key: str) -> tuple[Evaluation, Mapping[str, Any]] | None:
+    """What an earlier call found; None where there is nothing, it is damaged or of other images."""
+    if not path.is_file():
+        return None
+    try:
+        stated = json.loads(read_text(path))
+        if stated["key"] != key:
+            return None
+        return Evaluation.from_json(stated["evaluation"]), dict(stated["fit"])
+    except (InputError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def evaluate_run(
@@ -216,7 +231,10 @@ def evaluate_run(
 
 
 def write_tables(ablation: Ablation) -> None:
-    """Write the tables as JSON, CSV, Markdown and LaTeX into the folder of the ablation."""
+    """Write the tables as JSON, CSV, Markdown and LaTeX into the folder of the ablation.
+
+    The paper's own table follows ours in a block of its own, and is a CSV of its own.
+    """
     rows = [("row", "part", "metric", "mean", "deviation", "seeds", "values")]
     keys = dict.fromkeys((t.row.key, t.row.title) for t in ablation.trials)
     for key, title in keys:
@@ -228,48 +246,32 @@ def write_tables(ablation: Ablation) -> None:
                 rows.append((title, part, metric, *numbers, values))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    folder = ablation.folder
+    folder, paper = ablation.folder, ablation_table()
     write_text(folder / f"{TABLE}.csv", text.getvalue())
-    write_json(folder / f"{TABLE}.json", _stated(ablation))
-    tables = {part: grid(ablation, part) for part in ablation.parts}
-    write_text(folder / f"{TABLE}.md", "\n".join(map(_markdown, tables, tables.values())))
-    write_text(folder / f"{TABLE}.tex", "\n".join(map(_latex, tables, tables.values())))
+    write_text(folder / f"{TABLE}_{paper.name}.csv", paper.to_csv())
+    write_json(folder / f"{TABLE}.json", _stated(ablation, paper))
+    tables = [*(table_of(ablation, part) for part in ablation.parts), paper]
+    write_text(folder / f"{TABLE}.md", "\n".join(table.to_markdown() for table in tables))
+    write_text(folder / f"{TABLE}.tex", "\n".join(table.to_latex() for table in tables))
 
 
-def grid(ablation: Ablation, part: str) -> list[list[str]]:
-    """Cells of the table of a part, its head first: a row a trial, mean and spread a metric."""
+def table_of(ablation: Ablation, part: str) -> Table:
+    """The table of a part: a row a trial, mean and spread a metric."""
     metrics = METRICS if part == "all" else tuple(m for m in METRICS if m != "S-AUROC")
-    cells = [["row", *metrics]]
+    rows = []
     for key, title in dict.fromkeys((t.row.key, t.row.title) for t in ablation.trials):
         spreads = [ablation.spread(key, part, metric) for metric in metrics]
-        cells.append([title, *map(_cell, spreads)])
-    return cells
+        rows.append((title, *map(_cell, spreads)))
+    return Table(part, part, ("row", *metrics), tuple(rows))
 
 
-def _cell(one: Spread) -> str:
+def _cell(one: Spread) -> str | None:
     if np.isnan(one.mean):
-        return "-"
+        return None
     return f"{one.mean:.4f}" + ("" if np.isnan(one.deviation) else f" ± {one.deviation:.4f}")
 
 
-def _markdown(part: str, cells: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    lines.insert(1, "|---" * len(cells[0]) + "|")
-    return "\n".join([f"### {part}", "", *lines, ""])
-
-
-def _latex(part: str, cells: Sequence[Sequence[str]]) -> str:
-    def line(row: Sequence[str]) -> str:
-        text = " & ".join(row).replace("_", r"\_").replace("±", r"$\pm$")
-        return rf"{text} \\"
-
-    body = [line(cells[0]), r"\midrule", *map(line, cells[1:])]
-    columns = "l" + "r" * (len(cells[0]) - 1)
-    head = [f"% {part}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
-    return "\n".join([*head, *body, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _stated(ablation: Ablation) -> dict[str, Any]:
+def _stated(ablation: Ablation, paper: Table) -> dict[str, Any]:
     trials = [
         {
             "row": t.row.title,
@@ -279,7 +281,7 @@ def _stated(ablation: Ablation) -> dict[str, Any]:
         }
         for t in ablation.trials
     ]
-    return {"trials": trials}
+    return {"trials": trials, AS_PUBLISHED: paper.to_json()}
 
 
 def _fit_figures(run: Run) -> dict[str, Any]:

@@ -16,11 +16,15 @@ from mvps.detect.score_folder import FACTS
 from mvps.detect.score_names import file_names
 from mvps.detect.scoring import top_mean
 from mvps.errors import InputError
-from mvps.files import read_text
+from mvps.files import read_text, write_json
 from mvps.numbers import parse_number
 
 ENDINGS = (".npy", ".tif", ".tiff", ".png")
 SHOWN = 3
+_PLACES = (
+    "a map lies where its image lies in the data set, or at CATEGORY/SAMPLE/VIEW, as "
+    f"{', '.join(ENDINGS)}"
+)
 
 
 def evaluate_maps(
@@ -58,7 +62,8 @@ def evaluate_maps(
         raise InputError(folder, "is no folder", "name the folder of the maps")
     maps = find_maps(records, dataset.root, folder)
     if scores is not None:
-        _refuse_missing([r.name for r in records if r.name not in scores], folder, "scores")
+        missing = [r.name for r in records if r.name not in scores]
+        _refuse_missing(missing, "--scores", "scores", "give a row for each test image")
     evaluator, own = Evaluator(limit), _own_preprocess(folder)
     for record in sorted(records, key=lambda r: r.category):
         values = read_map(maps[record.name])
@@ -101,7 +106,7 @@ def find_maps(records: Sequence[Record], root: Path, folder: Path) -> dict[str, 
         path = next((path for path in wanted if path.is_file()), None)
         if path is not None:
             found[record.name] = path
-    _refuse_missing([r.name for r in records if r.name not in found], folder, "maps")
+    _refuse_missing([r.name for r in records if r.name not in found], folder, "maps", _PLACES)
     return found
 
 
@@ -116,17 +121,34 @@ def read_image_scores(path: Path) -> dict[str, float]:
     rows = csv.DictReader(io.StringIO(read_text(path)))
     wanted = ("category", "sample", "view", "score")
     if not set(wanted) <= set(rows.fieldnames or ()):
-        raise InputError(path, f"lacks one of the columns {', '.join(wanted)}")
+        what = f"lacks one of the columns {', '.join(wanted)}"
+        raise InputError(path, what, "name them in its first line")
     scores = {}
     for number, row in enumerate(rows, 2):
         value = parse_number(row["score"] or "")
         if value is None:
-            raise InputError(f"{path}:{number}", f"{row['score']!r} is no score")
+            what = f"{row['score'] or ''!r} is no score"
+            raise InputError(f"{path}:{number}", what, "write a finite number")
         scores["/".join(row[name] for name in wanted[:3] if row[name])] = value
     return scores
 
 
-def _refuse_missing(missing: Sequence[str], folder: Path, what: str) -> None:
+def write_figures(found: Evaluation, path: Path) -> None:
+    """Write figures as JSON, atomically.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    try:
+        write_json(path, found.to_json())
+    except OSError as error:
+        what = f"cannot be written ({error.strerror or error})"
+        raise InputError(path, what, "name another --out") from None
+
+
+def _refuse_missing(missing: Sequence[str], where: Path | str, what: str, remedy: str) -> None:
     if missing:
         names = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
-        raise InputError(folder, f"{len(missing)} {what} are missing: {names}")
+        raise InputError(where, f"{len(missing)} {what} are missing: {names}", remedy)

@@ -24,7 +24,7 @@ from mvps.detect.evaluation_json import to_plain
 from mvps.detect.preprocess import DEVIATION, MEAN
 from mvps.detect.run_folder import ALL, Run
 from mvps.errors import InputError, MissingExtraError, MvpsError
-from mvps.files import atomic_path
+from mvps.files import atomic_path, make_place
 
 OPSET = 18
 TOLERANCE = 1e-4  # between torch and onnxruntime, of every output
@@ -97,7 +97,8 @@ def export_run(
     Raises
     ------
     InputError
-        The detector is none that ONNX can hold, or there is no model of the category.
+        The detector is none that ONNX can hold, there is no model of the category, or the file is
+        none that can be written.
     MissingExtraError
         onnx or onnxruntime is not installed.
     MvpsError
@@ -108,6 +109,7 @@ def export_run(
     if not isinstance(detector, CprnDetector):
         what = f"holds a {detector.name}, whose memory of tokens is no network"
         raise InputError(run.folder, what, "export a run of --detector cprn")
+    make_place(path)
     network = Cprn(detector.network)
     network.load_state_dict(dict(detector.tensors()))
     module: nn.Module = TokenScores(network)
@@ -117,7 +119,6 @@ def export_run(
     shape = _input_shape(run, detector.network, network_only)
     names = list(detector.network.inputs)
     outputs = ["token_scores", "image_score"] if network_only else ["map", "score"]
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as part:
         _write(module, part, names, outputs, shape)
         model = onnx.load(str(part))

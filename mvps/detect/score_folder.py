@@ -150,6 +150,7 @@ def read_scores(folder: Path) -> ScoreFolder:
     try:
         facts = json.loads(read_text(path))
         version, scale = facts.pop("version"), float(facts["maps"]["scale"])
+        _check_nested(facts)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(path, f"is damaged ({error})", _AGAIN) from None
     if version != VERSION:
@@ -164,6 +165,15 @@ def read_scores(folder: Path) -> ScoreFolder:
         for where, cells in _read_table(folder / SAMPLES, SAMPLE_COLUMNS)
     ]
     return ScoreFolder(folder, tuple(rows), tuple(samples), facts)
+
+
+def _check_nested(facts: Mapping[str, Any]) -> None:
+    """Refuse statements that readers would look into and cannot."""
+    thresholds = [*facts.get("thresholds", {}).values()]
+    units = [unit for one in thresholds for unit in one.values()]
+    for value in (*(facts.get(name, {}) for name in ("run", "data")), *units):
+        if not isinstance(value, dict):
+            raise TypeError(f"{value!r} names nothing")
 
 
 def score_text(score: float) -> str:

@@ -32,7 +32,7 @@ from mvps.detect.score_names import file_names
 from mvps.detect.scoring import BATCH, Scored, score_source
 from mvps.detect.verdict import Rule, Thresholds, check_rule, judged, stated, thresholds_of
 from mvps.errors import InputError
-from mvps.files import append_line, read_text, write_text
+from mvps.files import append_line, make_folder, read_text, write_text
 from mvps.images.output_file import write_fault
 
 if TYPE_CHECKING:
@@ -113,10 +113,10 @@ def score_run(
     Raises
     ------
     InputError, ImageError
-        No records, a rule that cannot be met, an image that cannot be used, or a folder that holds
-        something else.
+        No records, a rule that cannot be met, an image that cannot be used, or a folder that cannot
+        be made or holds something else.
     MvpsError
-        The folder cannot be written.
+        A file cannot be written.
     """
     if not records:
         raise InputError(folder, "there is nothing to score", "check the data and --split")
@@ -201,7 +201,7 @@ class _Journal:
 
 def _open_journal(folder: Path, plan: Mapping[str, Any], *, overwrite: bool) -> _Journal:
     path = folder / JOURNAL
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     first = json.dumps(plan, sort_keys=True)
     lines = read_text(path).split("\n") if path.is_file() else []
     if lines and lines[0] != first and not overwrite:

@@ -175,7 +175,7 @@ class _Pool:
 def _pool(plan: Plan, job: Job, solve: Solve) -> Iterator[_Pool]:
     pool = _Pool(plan, job, solve)
     try:
-        release_memory()  # of imports and the plan: workers would have to copy what it is mixed with
+        release_memory()  # of imports and the plan: what workers need not share
         with _single_threads():
             for number in range(plan.workers):
                 pool.start(number)

@@ -12,20 +12,24 @@ from mvps.plotting import COLOURS
 from mvps.report.markup import Markup, join, tag
 from mvps.report.numbers import decimal
 
+Rates = NDArray[np.float64]
+
 SOUND, DEFECTIVE = COLOURS[0], COLOURS[1]
 _WIDTH, _HEIGHT = 360, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 350, 12, 208  # of the plane between the axes
 _POINTS = 200  # of a curve; a screen shows no more
-_BINS = 32
+_BINS = (8, 32)  # of a histogram, more with more items
+_HEADROOM = 1.15  # of a histogram, for the words about its threshold
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: its name, and its points from left to right."""
+    """One curve: its name, its points from left to right, and the lowest score that each counts."""
 
     name: str
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
+    x: Rates
+    y: Rates
+    threshold: NDArray[np.float64]
 
 
 def curves(title: str, lines: Sequence[Line], axes: tuple[str, str], end: float = 1.0) -> Markup:
@@ -59,6 +63,19 @@ def curves(title: str, lines: Sequence[Line], axes: tuple[str, str], end: float 
     return tag("figure", tag("figcaption", tag("b", title)), picture, names, class_="chart")
 
 
+def spread_points(x: Rates, y: Rates, count: int) -> NDArray[np.intp]:
+    """Places of at most ``count`` points of a curve, the first and the last among them.
+
+    Evenly along the curve rather than along x: both its rise and its tail are seen.
+    """
+    if len(x) <= count:
+        return np.arange(len(x))
+    length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    places = np.searchsorted(length, np.linspace(0, length[-1], count))
+    places[-1] = len(x) - 1
+    return np.unique(np.minimum(places, len(x) - 1))
+
+
 def histogram(
     title: str,
     sound: NDArray[np.float64],
@@ -74,12 +91,14 @@ def histogram(
     low, high = float(shown.min()), float(shown.max())
     margin = 0.04 * (high - low) or 0.5
     span = (low - margin, high + margin)
-    counts = [np.histogram(values, _BINS, span)[0] for values in (sound, defective)]
-    top = max(int(count.max()) for count in counts)
+    bins = int(np.clip(2 * len(everything) ** 0.5, *_BINS))
+    counts = [np.histogram(values, bins, span)[0] for values in (sound, defective)]
+    most = max(int(count.max()) for count in counts)
+    top = most * _HEADROOM
     places = [((tick - span[0]) / (span[1] - span[0]), decimal(tick)) for tick in (low, high)]
     picture = tag(
         "svg",
-        _frame(places, [(0, "0"), (1, f"{top:,}")]),
+        _frame(places, [(0, "0"), (most / top, f"{most:,}")]),
         [
             tag("path", d=_steps(count, top), fill=colour, stroke=colour, class_="area")
             for count, colour in zip(counts, (SOUND, DEFECTIVE), strict=True)
@@ -129,16 +148,12 @@ def _path(line: Line, end: float) -> str:
     x, y = line.x[inside], line.y[inside]
     if x[-1] < end and not inside.all():
         x, y = np.append(x, end), np.append(y, np.interp(end, line.x, line.y))
-    if len(x) > _POINTS:
-        # Evenly along the curve rather than along x: both its rise and its tail are seen.
-        length = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x) / end, np.diff(y)))])
-        keep = np.unique(np.searchsorted(length, np.linspace(0, length[-1], _POINTS)))
-        x, y = x[np.minimum(keep, len(x) - 1)], y[np.minimum(keep, len(y) - 1)]
-    points = (f"{_x(a / end):.1f} {_y(b):.1f}" for a, b in zip(x, y, strict=True))
+    kept = spread_points(x / end, y, _POINTS)
+    points = (f"{_x(a / end):.1f} {_y(b):.1f}" for a, b in zip(x[kept], y[kept], strict=True))
     return "M" + "L".join(points)
 
 
-def _steps(counts: NDArray[np.int64], top: int) -> str:
+def _steps(counts: NDArray[np.int64], top: float) -> str:
     edges = np.linspace(0, 1, len(counts) + 1)
     path = [f"M{_x(0):.1f} {_BOTTOM}"]
     for count, left, right in zip(counts.tolist(), edges[:-1], edges[1:], strict=True):

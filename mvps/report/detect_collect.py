@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mvps.datasets import ReadOptions, Record, read_dataset
+from mvps.datasets import Record
+from mvps.datasets.stated import read_stated
 from mvps.detect.run_folder import Run
 from mvps.detect.score_folder import FACTS, ScoreFolder, read_scores
 from mvps.errors import InputError
@@ -49,7 +50,7 @@ def read_study(run: Run, scores: ScoreFolder, data: Path | None = None) -> Study
     InputError
         The data set cannot be found or read, or lacks what was scored.
     """
-    records = {record.name: record for record in _records(run, scores, data)}
+    records = {record.name: record for record in _records(scores, data)}
     images = []
     for row in scores.rows:
         if row.name not in records:
@@ -65,17 +66,10 @@ def read_study(run: Run, scores: ScoreFolder, data: Path | None = None) -> Study
     return Study(name, _facts(run, scores), tuple(group(images, verdicts)), limits, run.preprocess)
 
 
-def _records(run: Run, scores: ScoreFolder, data: Path | None) -> Iterator[Record]:
-    stated = scores.facts.get("data", {})
-    root, layout = stated.get("root"), stated.get("layout")
-    if data is None and not root:
-        raise InputError(scores.folder, "does not say which data set was scored", _DATA)
-    folder = data or Path(root)
-    if not folder.is_dir():
-        raise InputError(folder, "no such folder", _DATA)
+def _records(scores: ScoreFolder, data: Path | None) -> tuple[Record, ...]:
     categories = tuple(dict.fromkeys(row.category for row in scores.rows))
-    options = ReadOptions(categories=categories)
-    yield from read_dataset(folder, None if data else layout, options).records
+    stated = scores.facts.get("data", {})
+    return read_stated(stated, scores.folder, data, categories).records
 
 
 def _value(units: Mapping[str, Any], unit: str) -> float | None:

@@ -5,17 +5,22 @@ Pixels are counted in one pass over the maps, so that memory does not grow with 
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from mvps.detect.preprocess import Preprocess, mask_pixels
 from mvps.errors import MvpsError
+from mvps.files import atomic_path
 from mvps.metrics import Curve, PixelHistogram, exact_curve
-from mvps.report.detect_charts import Line
+from mvps.report.detect_charts import Line, spread_points
 from mvps.report.detect_study import ScoredImage, Specimen
 
+POINTS = 1000  # of a curve in a file
+COLUMNS = ("category", "curve", "threshold", "false_positive_rate", "value")
 TOP = 0.999  # share of the pixels below the upper end of the colours
 
 
@@ -44,7 +49,7 @@ def category_curves(
     parts = None
     if any(labels) and not all(labels):
         curve = exact_curve([specimen.score for specimen in specimens], labels)
-        parts = Line(name, curve.false_positive_rate, curve.recall)
+        parts = Line(name, curve.false_positive_rate, curve.recall, curve.threshold)
     histogram, faults = PixelHistogram(), []
     counted = 0
     for image in (image for specimen in specimens for image in specimen.images):
@@ -59,10 +64,39 @@ def category_curves(
         return CategoryCurves(parts, None, None, (0.0, 1.0), tuple(faults))
     curve, figures = histogram.curve(), histogram.metrics()
     marked = figures.regions > 0
-    pixels = Line(name, curve.false_positive_rate, curve.recall) if marked else None
-    pro = Line(name, curve.false_positive_rate, curve.overlap) if marked else None
+    rate, level = curve.false_positive_rate, curve.threshold
+    pixels = Line(name, rate, curve.recall, level) if marked else None
+    pro = Line(name, rate, curve.overlap, level) if marked else None
     scale = _scale(curve, figures.defective / figures.pixels)
     return CategoryCurves(parts, pixels, pro, scale, tuple(faults))
+
+
+def write_curves(found: CategoryCurves, path: Path, points: int = POINTS) -> bool:
+    """Write the curves of a category as one CSV with :data:`COLUMNS`.
+
+    The value is the recall of parts or pixels, of the PRO curve the mean overlap of the regions; a
+    point calls defective what scores at least the threshold.
+
+    Parameters
+    ----------
+    points : of each curve, evenly along it; 0 for all
+
+    Returns
+    -------
+    False, and no file, where there is no curve.
+    """
+    named = {"ROC of parts": found.parts, "ROC of pixels": found.pixels, "PRO": found.pro}
+    lines = {name: line for name, line in named.items() if line is not None}
+    if not lines:
+        return False
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for name, line in lines.items():
+            kept = spread_points(line.x, line.y, points or len(line.x))
+            columns = (array[kept].tolist() for array in (line.threshold, line.x, line.y))
+            writer.writerows((line.name, name, *cells) for cells in zip(*columns, strict=True))
+    return True
 
 
 def _count(histogram: PixelHistogram, image: ScoredImage, preprocess: Preprocess) -> None:

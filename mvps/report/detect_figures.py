@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mvps.datasets.words import category_of
 from mvps.detect.evaluation import Evaluation, flat_figures, means
+from mvps.detect.published import beside
+from mvps.detect.tables import Cell, Table
 from mvps.metrics import CONNECTIVITY, MASK_RULE
-from mvps.report.detect_tables import Cell, Table
 
 _OF_ALL = ("I-AUROC", "I-AP", "I-F1", "S-AUROC", "S-AP", "S-F1", "P-AUROC", "P-AP", "P-F1", "AUPRO")
 _OF_PARTS = ("I-AUROC", "I-AP", "P-AUROC", "P-AP", "AUPRO")
 _MEAN = "mean"
+_ABOVE = frozenset({"top", "above", "top_down", "topdown", "top_view"})  # of table 2's one view
 
 
 def figure_tables(facts: Mapping[str, Any]) -> list[Table]:
     """Tables of the figures in ``scores.json``; none without labels.
+
+    Categories of the paper stand beside its tables 2 and 3, as published.
 
     Raises
     ------
@@ -30,6 +35,7 @@ def figure_tables(facts: Mapping[str, Any]) -> list[Table]:
         *_kinds(found),
         *_sizes(found),
         _views(found),
+        *_published(found),
     ]
 
 
@@ -59,6 +65,7 @@ def _kinds(found: Evaluation) -> list[Table]:
     if len(found.categories) > 1 and each:
         ordered = dict(sorted(each.items()))
         title = "By category and kind of defect"
+        note = "Views that show a defect of the kind against all sound views of the category."
         tables.append(_table("category_defects", title, "category", _OF_PARTS, ordered, note))
     return tables
 
@@ -83,6 +90,16 @@ def _views(found: Evaluation) -> Table:
     }
     note = "All views of one viewpoint by the label of the data set; mean over categories."
     return _table("views", "By viewpoint", "view", _OF_PARTS, rows, note)
+
+
+def _published(found: Evaluation) -> list[Table]:
+    """Table 2 beside the view from above, or the only one; table 3 beside all views."""
+    above = {}
+    for name, category in found.categories.items():
+        named = [v for v in category.views if category_of(v) in _ABOVE or len(category.views) == 1]
+        above[name] = flat_figures(category.views[named[0]]) if named else {}
+    tables = beside(2, above), beside(3, found.figures())
+    return [table for table in tables if table is not None]
 
 
 def _table(  # noqa: PLR0917 (the parts of a table, in the order in which it is read)

@@ -10,28 +10,35 @@ from datetime import datetime
 import numpy as np
 
 from mvps.detect.overlay import heat_colours
+from mvps.detect.tables import Table
 from mvps.report.detect_charts import Line, curves, histogram
 from mvps.report.detect_curves import CategoryCurves
 from mvps.report.detect_sheets import Column, Sheet
 from mvps.report.detect_study import NG, OK, Limits, Specimen, Study, scores_of
-from mvps.report.detect_tables import Table
 from mvps.report.detect_tiles import Tile
 from mvps.report.document import document, resource
 from mvps.report.markup import Markup, tag, void
 from mvps.report.numbers import MISSING, count, decimal, percent
 
 LISTED = 20  # wrong verdicts, and faults, in full view; the rest unfolds
+UNFOLDED = 20  # rows of a table in full view
 PRO_LIMIT = 0.3  # false-positive rate at which the PRO curve ends
 _QUALITY = 82  # of a JPEG
 
 
 @dataclass(frozen=True)
 class CategoryPage:
-    """One category as the page tells of it; its pictures are markup already, to save memory."""
+    """One category as the page tells of it; its pictures are markup already, to save memory.
+
+    Attributes
+    ----------
+    points : file of the points of its curves, "" without one
+    """
 
     name: str
     curves: CategoryCurves
     sheets: Markup
+    points: str = ""
 
 
 def render(
@@ -200,17 +207,28 @@ def _folded(title: str, kind: str, items: Sequence[Markup]) -> Markup:
 def _tables(tables: Sequence[Table]) -> Markup:
     if not tables:
         return Markup("")
-    parts = []
-    for table in tables:
-        files = [
-            tag("a", ending, href=f"./tables/{table.name}.{ending}")
-            for ending in ("csv", "md", "tex")
-        ]
-        links = [part for file in files for part in (" ", file)]
-        parts.append(tag("h3", table.title))
-        parts.append(tag("div", _table(table), class_="wide"))
-        parts.append(tag("p", table.note, links, class_="note"))
-    return tag("section", tag("h2", "Figures"), parts)
+    return tag(
+        "section", tag("h2", "Figures"), tag("div", map(_table_block, tables), class_="tables")
+    )
+
+
+def _table_block(table: Table) -> Markup:
+    """A table with its title, files and notes; one of many rows unfolds."""
+    files = [
+        tag("a", ending, href=f"./tables/{table.name}.{ending}") for ending in ("csv", "md", "tex")
+    ]
+    links = [part for file in files for part in (" ", file)]
+    shown = tag("div", _table(table), class_="wide")
+    if len(table.rows) > UNFOLDED:
+        shown = tag("details", tag("summary", f"{len(table.rows):,} rows"), shown, class_="more")
+    return tag(
+        "div",
+        tag("h3", table.title),
+        shown,
+        tag("p", table.note, links, class_="note"),
+        (tag("p", note, class_="note") for note in table.footnotes),
+        class_="block",
+    )
 
 
 def _table(table: Table) -> Markup:
@@ -226,7 +244,14 @@ def _table(table: Table) -> Markup:
         )
         for row in table.texts()
     ]
-    return tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
+    spans = [tag("colgroup", span=span) for _, span in table.groups]
+    above = [
+        tag("th", name, colspan=span, scope="colgroup") if name else tag("td", colspan=span)
+        for name, span in table.groups
+    ]
+    lines = [tag("tr", above)] if above else []
+    head = tag("thead", lines, tag("tr", heads))
+    return tag("table", spans, head, tag("tbody", rows), class_="grouped" if above else None)
 
 
 def _curves(categories: Sequence[CategoryPage]) -> Markup:
@@ -241,7 +266,10 @@ def _curves(categories: Sequence[CategoryPage]) -> Markup:
     ]
     if not any(charts):
         return Markup("")
-    return tag("section", tag("h2", "Curves"), tag("div", charts, class_="charts"))
+    files = [tag("a", tag("bdi", c.name), href=c.points) for c in categories if c.points]
+    links = [part for file in files for part in (" ", file)]
+    words = tag("p", "Points as CSV:", links, class_="note")
+    return tag("section", tag("h2", "Curves"), tag("div", charts, class_="charts"), words)
 
 
 def _histograms(study: Study) -> Markup:

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mvps.detect.tables import Table, write_tables
 from mvps.errors import InputError, MissingExtraError
 from mvps.files import write_text
 from mvps.report.detect_choice import MOST
-from mvps.report.detect_curves import category_curves
+from mvps.report.detect_curves import POINTS, category_curves, write_curves
 from mvps.report.detect_page import CategoryPage, render, sheet_markup
 from mvps.report.detect_sheets import Sheet, file_name, kinds_sheet, specimen_sheets, write_sheet
 from mvps.report.detect_study import Specimen, Study
-from mvps.report.detect_tables import Table, write_tables
 from mvps.report.markup import join
 
 PAGE = "index.html"
-TABLES, SHEETS = "tables", "sheets"
+TABLES, SHEETS, CURVES = "tables", "sheets", "curves"
 SHEETS_IN_ALL = 240  # of a page: some 20 pictures of 3 to 8 kB each
 _LEAST = 3  # a category: surest, weakest, false alarm
 _SIDES = (72, 144)  # px of a picture in the page
@@ -43,15 +43,17 @@ def write_detect_report(
     tables: Sequence[Table],
     folder: Path,
     *,
+    curve_points: int = POINTS,
     progress: Callable[[], None] = lambda: None,
 ) -> DetectReport:
-    """Write ``index.html``, ``tables/`` and ``sheets/``, replacing those of an earlier time.
+    """Write ``index.html``, ``tables/``, ``curves/``, ``sheets/``, replacing those of before.
 
     Pictures are drawn category by category; the page holds small copies of a bounded number of
     them, whatever the size of the data set.
 
     Parameters
     ----------
+    curve_points : of each curve in a file; 0 for all
     progress : called after each category
 
     Raises
@@ -64,11 +66,12 @@ def write_detect_report(
     categories = study.categories()
     most = max(_LEAST, min(MOST, SHEETS_IN_ALL // len(categories)))
     side = _side(len(categories) * (most + 1))
-    drawer = _Drawer(study, folder, most, side)
+    drawer = _Drawer(study, folder, most, side, curve_points)
     try:
-        for part in (TABLES, SHEETS):
+        for part in (TABLES, SHEETS, CURVES):
             shutil.rmtree(folder / part, ignore_errors=True)
-        (folder / SHEETS).mkdir(parents=True)
+        for part in (SHEETS, CURVES):
+            (folder / part).mkdir(parents=True)
         write_tables(tables, folder / TABLES)
         pages = []
         for number, (name, specimens) in enumerate(categories.items()):
@@ -77,7 +80,8 @@ def write_detect_report(
         page = render(study, pages, tables, drawer.faults, datetime.now(UTC))
         write_text(folder / PAGE, page)
     except OSError as error:
-        raise InputError(folder, f"cannot be written ({error.strerror})") from None
+        what = f"cannot be written ({error.strerror})"
+        raise InputError(folder, what, "name another folder with --out") from None
     faults, warnings = tuple(drawer.faults), tuple(drawer.warnings)
     return DetectReport(folder / PAGE, drawer.sheets, len(tables), faults, warnings)
 
@@ -85,9 +89,9 @@ def write_detect_report(
 class _Drawer:
     """Draws categories one after the other, and remembers what went wrong."""
 
-    def __init__(self, study: Study, folder: Path, most: int, side: int) -> None:
+    def __init__(self, study: Study, folder: Path, most: int, side: int, points: int) -> None:
         self._study, self._folder = study, folder
-        self._most, self._side = most, side
+        self._most, self._side, self._points = most, side, points
         self._files = True
         self.sheets = 0
         self.faults: list[str] = []
@@ -108,7 +112,9 @@ class _Drawer:
             known = {*self.faults}
             faults = (fault for column in sheet.columns for fault in column.tiles.faults)
             self.faults += [fault for fault in dict.fromkeys(faults) if fault not in known]
-        return CategoryPage(name, found, join(shown))
+        points = f"{CURVES}/{file_name(f'{number:02d}', name)}.csv"
+        written = write_curves(found, self._folder / points, self._points)
+        return CategoryPage(name, found, join(shown), f"./{points}" if written else "")
 
     def _write(self, sheet: Sheet, file: str) -> bool:
         self.sheets += 1

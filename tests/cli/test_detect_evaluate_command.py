@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,9 @@ from mvps.cli import main
 
 pytest.importorskip("torch", reason="the detect extra is not installed")
 
-from dataset_trees import mvtec_ad
+from dataset_trees import mvtec_ad, realiad
 
-from mvps.datasets import Dataset, read_dataset
+from mvps.datasets import Dataset, ReadOptions, read_dataset
 
 Call = Callable[..., tuple[int, str, str]]
 SIDE = 24
@@ -145,3 +146,41 @@ def test_a_folder_that_is_none_and_a_table_without_scores(
     code, _, err = call(tmp_path / "maps", data.root, "--scores", tmp_path / "s.csv")
     assert code == 2
     assert "lacks one of the columns" in err
+
+
+def test_a_place_that_takes_no_file_is_named_before_any_map_is_read(
+    data: Dataset, tmp_path: Path, call: Call
+) -> None:
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "file").write_text("")
+    for out, fault in ((tmp_path, "is a folder"), (tmp_path / "file/x", "cannot be made")):
+        code, _, err = call(tmp_path / "maps", data.root, "--out", out)
+        assert code == 2
+        assert fault in err and "missing" not in err
+
+
+def test_lists_and_patterns_say_how_the_data_lies(
+    data: Dataset, tmp_path: Path, call: Call
+) -> None:
+    write_maps(data, tmp_path / "maps", beside=True)
+    pattern = "{category}/{split}/{defect}/{sample}.png"
+    code, out, err = call(tmp_path / "maps", data.root, "--pattern", pattern, "--json")
+    assert code == 0, err
+    assert json.loads(out)["mean"]["all"]["I-AUROC"] == 1
+    code, _, err = call(tmp_path / "maps", data.root, "--pattern", "{nonsense}.png")
+    assert code == 2
+    assert "--pattern" in err
+
+
+def test_one_of_several_folders_of_lists_is_chosen(tmp_path: Path, call: Call) -> None:
+    root = tmp_path / "lists"
+    realiad(root)
+    lists = next(path for path in root.iterdir() if "json" in path.name)
+    shutil.copytree(lists, root / "realiad_jsons_sv")
+    data = read_dataset(root, "realiad", ReadOptions(lists="realiad_jsons_sv"))
+    write_maps(data, tmp_path / "maps")
+    code, _, err = call(tmp_path / "maps", root, "--lists", "realiad_jsons_sv", "--json")
+    assert code == 0, err
+    code, _, err = call(tmp_path / "maps", root, "--lists", "realiad_jsons_none")
+    assert code == 2
+    assert "--lists" in err

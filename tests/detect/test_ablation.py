@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tiny_run import store_at, tiny_settings, write_tree
 from mvps.detect.ablation import ROWS, Ablation, ablate, row_settings
 from mvps.detect.cache import FeatureCache, default_folder
 from mvps.detect.recipe import Recipe
+from mvps.errors import InputError
 
 CHOSEN = tuple(row for row in ROWS if row.key in {"rgb", "patchcore-rgb"})
 
@@ -59,12 +61,46 @@ def test_every_format_of_the_table_is_written(made: tuple[Ablation, Path]) -> No
     assert names == {".csv", ".json", ".md", ".tex"}
 
 
+def test_the_papers_table_follows_ours_in_a_block_of_its_own(made: tuple[Ablation, Path]) -> None:
+    folder = made[1] / "out"
+    ours, mark, theirs = (folder / "ablation.md").read_text().partition("**Table 4 of the paper")
+    assert mark and theirs.startswith(", as published (other data: not comparable)**")
+    assert "0.9759" in theirs and "0.6952†" in theirs
+    assert "0.9759" not in ours and "0.9759" not in (folder / "ablation.csv").read_text()
+    assert "as published" in (folder / "ablation.tex").read_text()
+    stated = json.loads((folder / "ablation.json").read_text())
+    assert len(stated["trials"]) == 4
+    assert stated["as published"]["rows"][-1]["AUPRO"] == "0.8558"
+    with (folder / "ablation_published_4.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 5
+
+
 def test_a_second_call_trains_nothing(made: tuple[Ablation, Path]) -> None:
     ablation, folder = made
     begun: list[tuple[str, int]] = []
     again = _ablate(folder, begun)
     assert begun == []
     assert again.spread("rgb", "all", "AUPRO") == ablation.spread("rgb", "all", "AUPRO")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 1}'])
+def test_damaged_figures_are_made_again(made: tuple[Ablation, Path], text: str) -> None:
+    ablation, folder = made
+    path = folder / "out/runs/patchcore-rgb-seed0/evaluation.json"
+    kept = json.loads(path.read_text())
+    path.write_text(text)
+    again = _ablate(folder, [])
+    assert again.spread("patchcore-rgb", "all", "AUPRO") == ablation.spread(
+        "patchcore-rgb", "all", "AUPRO"
+    )
+    assert json.loads(path.read_text())["key"] == kept["key"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    dataset = write_tree(tmp_path / "data")
+    with pytest.raises(InputError, match=r"file/runs: cannot be made.*can be written"):
+        ablate(dataset, tiny_settings(), tmp_path / "file", seeds=(0,), rows=CHOSEN)
 
 
 def test_rows_change_only_what_they_say() -> None:

@@ -10,7 +10,8 @@ import pytest
 from browser import CHROMIUM, Page, opened
 from scored_parts import study
 
-from mvps.report.detect_tables import Table
+from mvps.detect.published import beside
+from mvps.detect.tables import Table
 from mvps.report.detect_write import write_detect_report
 
 pytestmark = [
@@ -23,7 +24,9 @@ TABLE = Table("figures", "Figures", ("category", "AUPRO"), (("<b>cup", 0.5), ("m
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scored")
-    return write_detect_report(study(folder), [TABLE], folder / "report").path
+    paper = beside(3, {"knob-cap": {"I-AUROC": 0.5}})
+    assert paper is not None
+    return write_detect_report(study(folder), [TABLE, paper], folder / "report").path
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,19 @@ def test_names_stay_text(page: Page) -> None:
         "cap",
         "<b>cup",
     ]
+
+
+def test_published_columns_are_marked_and_spanned(page: Page) -> None:
+    spans = page.evaluate(
+        "Array.from(document.querySelectorAll('th[scope=colgroup]'),"
+        " (head) => [head.colSpan, head.textContent])"
+    )
+
+    assert spans[0] == [3, "this run"]
+    assert [span for span, _ in spans[1:]] == [3] * 6
+    assert all(name.endswith("as published") for _, name in spans[1:])
+    # Table 3 of the paper has 10 means that its rows contradict.
+    assert page.evaluate("document.querySelector('.grouped').innerText.match(/†/g).length") == 10
 
 
 def test_totals_count_parts(page: Page) -> None:

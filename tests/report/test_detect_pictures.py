@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scored_parts import SIDE, SPOT, WHOLE, parts, scored, study, write_part
 
+from mvps.detect.tables import Table
 from mvps.report.detect_charts import Line, curves, histogram
 from mvps.report.detect_choice import choose, typical
-from mvps.report.detect_curves import category_curves
+from mvps.report.detect_curves import category_curves, write_curves
 from mvps.report.detect_sheets import file_name, kinds_sheet, specimen_sheets, write_sheet
-from mvps.report.detect_tables import Table
 from mvps.report.detect_tiles import draw_tiles
 from mvps.report.numbers import MISSING
 
@@ -129,18 +129,48 @@ def test_curves_count_every_pixel_of_every_map(tmp_path: Path) -> None:
     assert 0.0 < found.scale[0] < 0.01
 
 
+def test_points_of_curves_lie_in_a_table(tmp_path: Path) -> None:
+    specimens = parts(tmp_path, "cap", [("S1", "good", 0.0), ("S2", "dent", 0.9)], views=1)
+    found = category_curves("cap", specimens, WHOLE)
+
+    assert write_curves(found, tmp_path / "all.csv", 0)
+    assert write_curves(found, tmp_path / "few.csv", 10)
+
+    points = {}
+    for name in ("all", "few"):
+        with (tmp_path / f"{name}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert {row["category"] for row in rows} == {"cap"}
+        points[name] = {
+            curve: [
+                (float(r["false_positive_rate"]), float(r["value"]))
+                for r in rows
+                if r["curve"] == curve
+            ]
+            for curve in ("ROC of parts", "ROC of pixels", "PRO")
+        }
+    # One sound part below one defective part: nothing, then it, then both.
+    assert points["all"]["ROC of parts"] == [(0, 0), (0, 1), (1, 1)]
+    pro = points["few"]["PRO"]
+    assert len(pro) <= 10 < len(points["all"]["PRO"])
+    assert set(pro) <= set(points["all"]["PRO"])
+    assert (*pro[0], *pro[-1]) == pytest.approx((0, 0, 1, 1))
+
+
 def test_a_category_without_defects_has_a_scale_but_no_curve(tmp_path: Path) -> None:
     specimens = parts(tmp_path, "cap", [("S1", "good", 0.0), ("S2", "good", 0.1)])
 
     found = category_curves("cap", specimens, WHOLE)
 
     assert (found.parts, found.pixels, found.pro) == (None, None, None)
+    assert not write_curves(found, tmp_path / "none.csv")
+    assert not (tmp_path / "none.csv").exists()
     assert found.scale[0] < found.scale[1]
 
 
 def test_a_curve_is_thinned_and_ends_at_its_limit() -> None:
     x = np.linspace(0, 1, 5000)
-    markup = curves("PRO", [Line("cap", x, np.sqrt(x))], ("x", "y"), 0.25)
+    markup = curves("PRO", [Line("cap", x, np.sqrt(x), 1 - x)], ("x", "y"), 0.25)
 
     points = markup.split(' d="M')[1].split('"')[0].split("L")
     assert len(points) <= 201
@@ -152,7 +182,7 @@ def test_a_curve_is_thinned_and_ends_at_its_limit() -> None:
 def test_a_curve_that_is_undefined_is_left_out() -> None:
     x = np.array([0.0, 1.0])
 
-    assert curves("ROC", [Line("cap", x, np.array([np.nan, 1.0]))], ("x", "y")) == ""
+    assert curves("ROC", [Line("cap", x, np.array([np.nan, 1.0]), x)], ("x", "y")) == ""
 
 
 def test_a_histogram_shows_both_kinds_and_the_threshold() -> None:
