@@ -64,7 +64,7 @@ class Recorder(stream.Stopwatch):
         os.write(TOLD.fileno(), line.encode())
 
 
-TOLD = tempfile.TemporaryFile("a+")  # noqa: SIM115 (as long as the process)
+TOLD = tempfile.TemporaryFile("w+")  # noqa: SIM115 (as long as the process)
 
 
 def main() -> None:
@@ -96,15 +96,17 @@ def record(case: Case, scene: Path, folder: Path, encoding: str) -> list[Event]:
         folder / "raw",
         folder / "out",
         overrides(case.bits),
-        RunOptions(device="cpu", encoding=encoding),
-        Schedule(workers=2, overwrite=True),
+        RunOptions(device="cpu", encoding=encoding, picture=False),
+        Schedule(workers=2, overwrite=True, light_check=False),
     )
     for _ in range(2):
-        TOLD.truncate(0)
+        TOLD.seek(0)
+        TOLD.truncate()
         results = list(run_plan(plan, get_backend("cpu"), no_progress))
         assert all(result.status == "done" for result in results)
     TOLD.seek(0)
-    return [Event(*json.loads(line)) for line in TOLD]
+    events = [Event(*json.loads(line)) for line in TOLD]
+    return [event for event in events if event.stage in COLOURS]
 
 
 def shares(events: list[Event]) -> str:
