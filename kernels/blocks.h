@@ -14,7 +14,15 @@ using ls::Lanes;
 using ls::Vec;
 
 constexpr int width = Lanes<Vec>::width;
-constexpr int turns = 2;  // blocks solved in turn
+constexpr int turns = 4;  // blocks solved in turn
+// Blocks whose sums are taken abreast, if the registers hold them: 32 of AVX-512, else 16.
+#if defined(__AVX512F__)
+constexpr int most_abreast = 2;
+#else
+constexpr int most_abreast = 1;
+#endif
+template <int C>
+constexpr int abreast = C == 1 ? most_abreast : 1;
 
 // Keeps x in a register. GCC reads a value of memory again at every use, and of loads a processor
 // does no more at a time than of multiply-adds.
@@ -29,7 +37,18 @@ LS_FN Vec held(Vec x) {
 struct Whole {
   ls::Symmetric<Vec> a;
   ls::Factors<Vec> factors;
+  Vec inexact;
 };
+
+LS_FN Whole whole_of(const float* directions, int lights) {
+  const Vec values[1] = {}, one = ls::splat<Vec>(1.0f);
+  auto s = ls::no_lights<1, Vec>();
+  for (int k = 0; k < lights; ++k) {
+    ls::add_light(s, ls::row_of<Vec>(directions, k), one, values);
+    s.used += one;
+  }
+  return {s.a, ls::factored(s.a), ls::fitted(s, ls::smallest_pivot).inexact};
+}
 
 // What one block of pixels holds of a light.
 template <int C>
@@ -37,7 +56,7 @@ struct Light {
   Vec values[C];
   Vec given;   // usable, 1 or 0
   Vec usable;  // and not in shadow
-  Vec weight;
+  Vec part;    // in its weight
 
   LS_METHOD Vec load(const Vec& part, Vec (&v)[C]) const {
     for (int c = 0; c < C; ++c) v[c] = held(values[c]);
@@ -56,7 +75,7 @@ struct Block {
     const Block& block;
 
     LS_METHOD Vec load(int k, Vec (&v)[C]) const {
-      return block.lights[k].load(block.lights[k].weight, v);
+      return block.lights[k].load(block.lights[k].part, v);
     }
   };
 
@@ -67,15 +86,8 @@ struct Block {
       return block.lights[k].load(block.lights[k].usable, v);
     }
 
-    // All weights before the sums that take them: these would wait for the reciprocals.
     template <class Weights>
-    LS_METHOD Weighed weighed(const Weights& weights, const float* directions, int count,
-                              const ls::Vector<Vec> (&g)[C]) const {
-      for (int k = 0; k < count; ++k) {
-        Vec v[C];
-        Vec usable = load(k, v);
-        block.lights[k].weight = weights(usable, v, directions + 3 * k, g);
-      }
+    LS_METHOD Weighed weighed(const Weights&) const {
       return {block};
     }
   };
@@ -83,16 +95,11 @@ struct Block {
   LS_METHOD Vec load(int k, Vec (&v)[C]) const { return lights[k].load(lights[k].given, v); }
 
   // Where every light is usable the system is the same everywhere. No pixel may depend on its
-  // neighbours in the block, so each takes its own of the two.
+  // neighbours in the block: both ways do the same sums in the same order.
   LS_METHOD ls::Fit<C, Vec> fit_all(const float* directions, int count) const {
-    ls::Fit<C, Vec> fit = fit_whole(directions, count);
-    if (!ls::any(ls::splat<Vec>(1.0f) - complete)) return fit;
-    auto part = ls::fit_usable<C, Vec>(*this, directions, count, ls::smallest_pivot);
-    auto all = complete > Vec{};
-    for (int c = 0; c < C; ++c) fit.g[c] = ls::select(all, fit.g[c], part.g[c]);
-    if constexpr (C == 3) fit.a = ls::select(all, fit.a, part.a);
-    fit.determined = ls::select(all, fit.determined, part.determined);
-    return fit;
+    if (ls::any(ls::splat<Vec>(1.0f) - complete))
+      return ls::fit_usable<C, Vec>(*this, directions, count, ls::smallest_pivot);
+    return fit_whole(directions, count);
   }
 
   LS_METHOD ls::Fit<C, Vec> fit_whole(const float* directions, int count) const {
@@ -100,7 +107,7 @@ struct Block {
     ls::Fit<C, Vec> fit;
     for (int c = 0; c < C; ++c) fit.g[c] = {none, none, none};
     for (int k = 0; k < count; ++k) {
-      const float* l = directions + 3 * k;
+      const float* l = ls::row_of<Vec>(directions, k);
       for (int c = 0; c < C; ++c) {
         Vec v = held(lights[k].values[c]);
         fit.g[c].x += v * l[0];
@@ -111,6 +118,7 @@ struct Block {
     for (int c = 0; c < C; ++c) fit.g[c] = ls::substituted(whole->factors, fit.g[c]);
     fit.a = whole->a;
     fit.determined = whole->factors.determined;
+    fit.inexact = whole->inexact;
     fit.fallback = none;
     return fit;
   }
@@ -122,7 +130,30 @@ struct Block {
     }
   }
 
+  template <class Weights>
+  LS_METHOD void apportion(const Weights& weights, int count) {
+    for (int k = 0; k < count; ++k) lights[k].part = weights.part(lights[k].usable);
+  }
+
   LS_METHOD Lit lit(Vec) { return {*this}; }
+};
+
+// The directions of a call as rows of weighted_fit.cuh.
+struct Rows {
+  float at[ls::row_length<Vec> * LS_MAX_LIGHTS];
+
+  Rows(const float* directions, int lights) {
+    for (int k = 0; k < lights; ++k) {
+      const float* l = directions + 3 * k;
+      float* row = at + ls::row_length<Vec> * k;
+      memcpy(row, l, 3 * sizeof(float));
+      if constexpr (ls::row_length<Vec> == 9) {
+        const float products[6] = {l[0] * l[0], l[0] * l[1], l[0] * l[2],
+                                   l[1] * l[1], l[1] * l[2], l[2] * l[2]};
+        memcpy(row + 3, products, sizeof products);
+      }
+    }
+  }
 };
 
 // What is known of blocks at the end; the quality only where it is asked for.
@@ -131,7 +162,8 @@ struct Solved {
   ls::Quality<Vec> quality[turns];
 };
 
-// Where the results of a call go; those from the residual on may be missing.
+// Where the results of a call go; those from the residual on may be missing. `streaming` sends
+// normals and albedo past the caches.
 struct Results {
   float* normals;
   float* albedo;
@@ -143,18 +175,33 @@ struct Results {
   float* deviation;
   uint8_t* saturated;
   uint8_t* shadowed;
+  bool streaming;
 };
+
+constexpr int64_t streamed_bytes = 16 << 20;  // of results that no cache holds to the end
+
+LS_FN bool aligned(const void* address) {
+  return reinterpret_cast<uintptr_t>(address) % sizeof(Vec) == 0;
+}
+
+template <int C, bool streaming>
+LS_FN void write_pixels(const ls::Pixel<Vec>& pixel, int64_t p, const Results& to) {
+  ls::store3_floats<streaming>(to.normals + 3 * p, pixel.normal.x, pixel.normal.y, pixel.normal.z);
+  if constexpr (C == 3)
+    ls::store3_floats<streaming>(to.albedo + 3 * p, pixel.albedo[0], pixel.albedo[1],
+                                 pixel.albedo[2]);
+  else
+    ls::store_floats<streaming>(to.albedo + p, pixel.albedo[0]);
+}
 
 template <int C>
 LS_FN void write(const ls::RobustPixel<Vec>& robust, const ls::Quality<Vec>& quality, int64_t p,
                  const Results& to) {
   const ls::Pixel<Vec>& pixel = robust.pixel;
-  ls::store3_floats<false>(to.normals + 3 * p, pixel.normal.x, pixel.normal.y, pixel.normal.z);
-  if constexpr (C == 3)
-    ls::store3_floats<false>(to.albedo + 3 * p, pixel.albedo[0], pixel.albedo[1],
-                             pixel.albedo[2]);
+  if (to.streaming)
+    write_pixels<C, true>(pixel, p, to);
   else
-    Lanes<Vec>::store(to.albedo + p, pixel.albedo[0]);
+    write_pixels<C, false>(pixel, p, to);
   Lanes<Vec>::store(to.valid + p, pixel.valid);
   if (to.residual) Lanes<Vec>::store(to.residual + p, pixel.residual);
   if (to.used) Lanes<Vec>::store(to.used + p, pixel.used);
@@ -183,7 +230,8 @@ struct Tail {
             wanted.condition ? condition : nullptr,
             deviation,
             saturated,
-            shadowed};
+            shadowed,
+            false};
   }
 
   LS_METHOD void copy(int64_t p, int64_t count, const Results& to) const {
@@ -226,9 +274,13 @@ struct Stack {
   LS_METHOD void step(const T* at, int64_t stride, const uint8_t* inside, int lights,
                       Block<C> (&blocks)[turns], const Solve& solve, int64_t p,
                       const Results& to) const {
-    const Raw raw[turns] = {{at, stride}, {at + width * samples, stride}};
-    const Vec within[turns] = {mask_value<Vec>(inside, 0), mask_value<Vec>(inside, width)};
-    for (int i = 0; i < turns; ++i) stage(raw[i], lights, blocks[i]);
+    Raw raw[turns];
+    Vec within[turns];
+    for (int i = 0; i < turns; ++i) {
+      raw[i] = {at + i * width * samples, stride};
+      within[i] = mask_value<Vec>(inside, i * width);
+      stage(raw[i], lights, blocks[i]);
+    }
     Solved solved;
     solve(blocks, raw, within, solved);
     for (int i = 0; i < turns; ++i)
@@ -237,15 +289,18 @@ struct Stack {
 
   // solve(blocks, raw, inside, solved) does the blocks of a step.
   template <class Solve>
-  LS_METHOD void run(int64_t n, int lights, const Results& to, const Solve& solve) const {
-    const ls::Symmetric<Vec> a = ls::spread<Vec>(table.normal_matrix);
-    const Whole whole{a, ls::factored(a)};
+  LS_METHOD void run(int64_t n, const float* directions, int lights, Results to,
+                     const Solve& solve) const {
+    to.streaming = n * (3 + C) * int64_t(sizeof(float)) >= streamed_bytes && aligned(to.normals) &&
+                   aligned(to.albedo);
+    const Whole whole = whole_of(directions, lights);
     Block<C> blocks[turns];
     for (Block<C>& block : blocks) block.whole = &whole;
     constexpr int64_t together = turns * width;
     int64_t p = 0;
     for (; p + together <= n; p += together)
       step(img + p * samples, plane, mask ? mask + p : nullptr, lights, blocks, solve, p, to);
+    if (to.streaming) Lanes<Vec>::fence();
     if (p == n) return;
     int64_t count = n - p, size = together * samples;
     T copies[LS_MAX_LIGHTS * size_t(together * samples)];

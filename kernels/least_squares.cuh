@@ -42,9 +42,18 @@ LS_FN F select(Condition condition, F yes, F no) {
   return condition ? yes : no;
 }
 
+LS_FN float lesser(float a, float b) { return a < b ? a : b; }
+LS_FN float greater(float a, float b) { return a > b ? a : b; }
+LS_FN bool any(float x) { return x != 0.0f; }
 LS_FN float root(float x) { return sqrtf(x); }
 LS_FN float inverse_root(float x) { return 1.0f / sqrtf(x); }
 LS_FN float reciprocal(float x) { return 1.0f / x; }
+// Right to 12 bits or more; that of endless, and of more, is 0.
+LS_FN float rough_reciprocal(float x) { return 1.0f / x; }
+LS_FN float endless(float) {
+  float most = 3e38f;
+  return most * most;
+}
 
 // A sample of 2^50 or more (infinite, or a "no data" of FLT_MAX) counts as missing: it becomes NaN
 // here, by overflow, so that no minimum and no limit can hide it later.

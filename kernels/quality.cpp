@@ -17,10 +17,10 @@ struct Kernel {
   static __attribute__((noinline)) void solve(Block<C> (&blocks)[turns], const Request& wanted,
                                               const Vec (&inside)[turns], Solved& solved) {
     const float tuning = wanted.task.settings.tuning;
-    const ls::Examine<Vec> examine[turns] = {{wanted.model, tuning, solved.quality[0]},
-                                             {wanted.model, tuning, solved.quality[1]}};
-    ls::solved_and_examined<solver, C, Vec, room>(blocks, wanted.pinv, wanted.task, inside,
-                                                  examine, solved.robust);
+    ls::Examine<Vec> examine[turns];
+    for (int i = 0; i < turns; ++i) examine[i] = {&wanted.model, tuning, &solved.quality[i]};
+    ls::solved_and_examined<solver, C, Vec, room, abreast<C>>(blocks, wanted.pinv, wanted.task,
+                                                              inside, examine, solved.robust);
   }
 };
 
@@ -31,7 +31,7 @@ LS_FN void run(const Stack<mode, T>& stack, int64_t n, const Request& wanted, co
   const ls::Task& task = wanted.task;
   auto solve = task.settings.solver == RB_PLAIN ? Kernel<RB_PLAIN, C, 0>::solve
                                                 : chosen<Kernel, C>(task.settings, task.lights);
-  stack.run(n, task.lights, to,
+  stack.run(n, task.directions, task.lights, to,
             [&](Block<C>(&blocks)[turns], const Raw(&raw)[turns], const Vec(&inside)[turns],
                 Solved& solved) {
               solve(blocks, wanted, inside, solved);
@@ -48,11 +48,12 @@ LS_FN void run(const Stack<mode, T>& stack, int64_t n, const Request& wanted, co
   LS_EXPORT void LS_NAMED(name)(RB_ARGUMENTS(T), float* condition, float* deviation,            \
                                 uint8_t* saturated, uint8_t* shadowed, const float* pinv,       \
                                 const QualityModel* model) {                                    \
-    const Request wanted{{directions, K, *settings, floor2}, pinv, *model};                     \
+    const Rows rows(directions, K);                                                             \
+    const Request wanted{{rows.at, K, *settings, floor2}, pinv, *model};                        \
     const Stack<MODE, T> stack{img, plane, *table, clamp, low, high, mask};                     \
     run(stack, n, wanted,                                                                       \
         {normals, albedo, valid, residual, used, fallback, condition, deviation, saturated,     \
-         shadowed});                                                                            \
+         shadowed, false});                                                                     \
   }
 
 #define RQ_MODES(T, type)                        \

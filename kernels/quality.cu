@@ -20,7 +20,7 @@ LS_FN ls::RobustPixel<float> solve_as(const Source& source, const Request& wante
   ls::RobustPixel<float> result[1];
   Source sources[1] = {source};
   const float inside[1] = {wanted.inside};
-  const ls::Examine<float> examine[1] = {{wanted.model, wanted.task.settings.tuning, quality}};
+  const ls::Examine<float> examine[1] = {{&wanted.model, wanted.task.settings.tuning, &quality}};
   ls::solved_and_examined<solver, ls::columns(mode), float, room>(
       sources, wanted.pinv, wanted.task, inside, examine, result);
   return result[0];

@@ -117,7 +117,7 @@ LS_FN Sums<F> summed(const Source& source, const float* directions, int lights,
   for (int k = 0; k < lights; ++k) {
     F v[C];
     F usable = source.load(k, v);
-    const float* l = directions + 3 * k;
+    const float* l = row_of<F>(directions, k);
     Parts<F> part = parts(weights, weights(usable, v, l, fit.g), usable, v, l, fit.g, tuning);
     F w = select(plain, usable, part.weight), h = select(plain, usable, part.judged);
     add_outer(sums.once, l, w);
@@ -167,21 +167,21 @@ LS_FN void conclude(const Sums<F>& sums, const QualityModel& model, const Pixel<
 // Looks at a solution for all that is known of it; stands where Judge does.
 template <class F>
 struct Examine {
-  const QualityModel& model;
+  const QualityModel* model;
   float tuning;
-  Quality<F>& quality;
+  Quality<F>* quality;
 
   template <int C, class Source, class Weights>
   LS_METHOD void operator()(const Source& source, const float* directions, int lights,
                             const Weights& weights, const Fit<C, F>& fit,
                             Pixel<F>& pixel) const {
     judge(source, directions, lights, weights, fit, pixel);
-    conclude<C>(summed(source, directions, lights, weights, tuning, fit, pixel), model, pixel,
-                quality);
+    conclude<C>(summed(source, directions, lights, weights, tuning, fit, pixel), *model, pixel,
+                *quality);
   }
 };
 
-template <RbSolver solver, int C, class F, int room, int turns, class Source>
+template <RbSolver solver, int C, class F, int room, int abreast = 1, int turns, class Source>
 LS_FN void solved_and_examined(Source (&sources)[turns], const float* pinv, const Task& task,
                                const F (&inside)[turns], const Examine<F> (&examine)[turns],
                                RobustPixel<F> (&results)[turns]) {
@@ -192,7 +192,7 @@ LS_FN void solved_and_examined(Source (&sources)[turns], const float* pinv, cons
                                    fit, task.floor2, inside[i], examine[i]);
     }
   } else {
-    solved_robustly<solver, C, F, room>(sources, task, inside, examine, results);
+    solved_robustly<solver, C, F, room, abreast>(sources, task, inside, examine, results);
   }
 }
 

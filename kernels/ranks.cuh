@@ -16,10 +16,6 @@ constexpr float beyond = 3e38f;  // every key
 // Ranks up to this are found by insertion into registers, deeper ones by halving.
 constexpr int deepest_insertion = 16;
 
-LS_FN float lesser(float a, float b) { return a < b ? a : b; }
-LS_FN float greater(float a, float b) { return a > b ? a : b; }
-LS_FN bool any(float x) { return x != 0.0f; }
-
 // The rank-th smallest key, 1 <= rank <= room: a sorted run of the smallest so far. The slots that
 // the rank leaves over hold less than any key, so that the answer always stands in the last.
 template <int room, class F, class Key>

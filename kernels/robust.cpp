@@ -14,8 +14,10 @@ template <RbSolver solver, int C, int room>
 struct Kernel {
   static __attribute__((noinline)) void solve(Block<C> (&blocks)[turns], const Request& wanted,
                                               const Vec (&inside)[turns], Solved& solved) {
-    const ls::Judge judges[turns] = {{wanted.quality}, {wanted.quality}};
-    ls::solved_robustly<solver, C, Vec, room>(blocks, wanted.task, inside, judges, solved.robust);
+    ls::Judge judges[turns];
+    for (ls::Judge& judge : judges) judge.wanted = wanted.quality;
+    ls::solved_robustly<solver, C, Vec, room, abreast<C>>(blocks, wanted.task, inside, judges,
+                                                          solved.robust);
   }
 };
 
@@ -23,14 +25,15 @@ struct Kernel {
 
 #define RB_ENTRY(T, name, MODE)                                                                 \
   LS_EXPORT void LS_NAMED(name)(RB_ARGUMENTS(T)) {                                              \
-    const Request wanted{{directions, K, *settings, floor2}, residual || used};                 \
+    const Rows rows(directions, K);                                                             \
+    const Request wanted{{rows.at, K, *settings, floor2}, residual || used};                    \
     constexpr int C = ls::columns(MODE);                                                        \
     using Samples = Stack<MODE, T>;                                                             \
     auto solve = chosen<Kernel, C>(*settings, K);                                               \
     const Samples stack{img, plane, *table, clamp, low, high, mask};                            \
     const Results to{normals, albedo,  valid,   residual, used,                                 \
-                     fallback, nullptr, nullptr, nullptr,  nullptr};                            \
-    stack.run(n, K, to,                                                                         \
+                     fallback, nullptr, nullptr, nullptr,  nullptr, false};                     \
+    stack.run(n, rows.at, K, to,                                                                \
               [&](Block<C>(&blocks)[turns], const Samples::Raw(&)[turns],                       \
                   const Vec(&inside)[turns],                                                    \
                   Solved& solved) { solve(blocks, wanted, inside, solved); });                  \

@@ -1,49 +1,35 @@
 // Photometric stereo that outliers do not bend, one pixel at a time: without shadows (gated), in a
-// window of ranks (trimmed least squares), or by iteratively reweighted least squares (Holland and Welsch 1977), on the types of
-// least_squares.cuh.
+// window of ranks (trimmed least squares), or by iteratively reweighted least squares (Holland and
+// Welsch 1977), on the types of least_squares.cuh.
 //
 // A Source says what a pixel has to say, by
-//   load(k, v)          the values of light k; returns whether they are usable (1 or 0)
-//   fit_all(L, lights)  least squares over what is usable
-//   shade(d, lights)    takes note of what is not above d and so in shadow,
-//   lit(d)              and the source without it, which has, beside load,
-//   weighed(w, L, lights, g)   a source whose load returns the weights w that follow from g
+//   load(k, v)            the values of light k; returns whether they are usable (1 or 0)
+//   fit_all(L, lights)    least squares over what is usable
+//   shade(d, lights)      takes note of what is not above d and so in shadow,
+//   lit(d)                and the source without it, which has, beside load,
+//   weighed(w)            a source whose load returns each light's part in the weights w, of which
+//   apportion(w, lights)  takes note before
 // Values computes all of it at every load, for a GPU thread; Block of blocks.h keeps it in memory.
 #pragma once
 
-#include "ranks.cuh"
-#include "weighted_fit.cuh"
-
-// RB_PLAIN, all usable samples alike, is asked for only where the quality is wanted (quality.cuh).
-enum RbSolver { RB_GATED, RB_TRIMMED, RB_CAUCHY, RB_HUBER, RB_TUKEY, RB_PLAIN };
-
-struct RbSettings {
-  int solver;        // an RbSolver
-  int lower, upper;  // trimmed: samples left out at either end of the ranks
-  int iterations;    // reweighted solves after the plain one
-  float tuning;      // residuals are measured in this many robust standard deviations
-  float epsilon;     // least robust standard deviation, as a share of |g|
-  float shadow;      // samples at or below this share of a lit one are in shadow
-};
+#include "weights.cuh"
 
 namespace ls {
 
-constexpr float deviation_of_median = 1.4826f;  // of |e|, for a normal distribution
-constexpr float farthest2 = 1e12f;              // squared residuals beyond count as this
-constexpr float counts = 0.01f;                 // a light with less than this weight does not
-// A source's lights with weights, computed at every load.
+// A source whose load returns each light's part in its weight, found at every load.
 template <int C, class F, class Source, class Weights>
 struct Weighed {
   const Source& source;
   const Weights& weights;
-  const float* directions;
-  const Vector<F> (&g)[C];
 
-  LS_METHOD F load(int k, F (&v)[C]) const {
-    F usable = source.load(k, v);
-    return weights(usable, v, directions + 3 * k, g);
-  }
+  LS_METHOD F load(int k, F (&v)[C]) const { return weights.part(source.load(k, v)); }
 };
+
+template <class F>
+LS_FN F length(const Vector<F>& a) {
+  F norm2 = greater(dot(a, a), splat<F>(smallest2));
+  return norm2 * inverse_root(norm2);
+}
 
 // A source whose samples in shadow are not usable, found at every load.
 template <int C, class F, class Source>
@@ -57,138 +43,26 @@ struct Lit {
   }
 
   template <class Weights>
-  LS_METHOD Weighed<C, F, Lit, Weights> weighed(const Weights& weights, const float* directions,
-                                                int, const Vector<F> (&g)[C]) const {
-    return {*this, weights, directions, g};
+  LS_METHOD Weighed<C, F, Lit, Weights> weighed(const Weights& weights) const {
+    return {*this, weights};
   }
 };
 
-template <int C, class F>
-LS_FN F squared_error(const F (&v)[C], const float* l, const Vector<F> (&g)[C]) {
-  F sum{};
-  for (int c = 0; c < C; ++c) {
-    F e = v[c] - g[c].x * l[0] - g[c].y * l[1] - g[c].z * l[2];
-    sum += e * e;
-  }
-  return C == 1 ? sum : sum * (1.0f / C);
-}
-
-// Right to 12 bits or more: an error of a weight moves g by its share of a residual only.
-template <class F>
-LS_FN F rough_reciprocal(F x) {
-  return reciprocal(lesser(x, splat<F>(farthest2)));  // Newton's step cannot take infinity
-}
-
-template <RbSolver loss, class F>
-LS_FN F loss_weight(F u2) {
-  F one = splat<F>(1.0f);
-  if constexpr (loss == RB_CAUCHY) return rough_reciprocal(one + u2);
-  u2 = lesser(u2, splat<F>(farthest2));
-  if constexpr (loss == RB_HUBER) {
-    return select(u2 > one, inverse_root(u2), one);
-  } else {
-    F rest = greater(one - u2, F{});
-    return rest * rest;
-  }
-}
-
-template <int C, class F>
-struct EvenWeights {
-  LS_METHOD F operator()(F usable, const F (&)[C], const float*, const Vector<F> (&)[C]) const {
-    return usable;
-  }
-};
-
-// w = usable * loss((e / s)^2) with one scale s a pixel, from the residuals of the plain fit.
-template <RbSolver loss, int C, class F>
-struct LossWeights {
-  F inverse2;  // 1 / s^2
-
-  LS_METHOD F operator()(F usable, const F (&v)[C], const float* l,
-                         const Vector<F> (&g)[C]) const {
-    return usable * loss_weight<loss>(squared_error<C>(v, l, g) * inverse2);
-  }
-};
-
-template <RbSolver loss, int C, class F, int room, class Source>
-LS_FN LossWeights<loss, C, F> scaled_weights(const Source& source, const float* directions,
-                                             int lights, const RbSettings& settings,
-                                             float floor2, const Vector<F> (&g)[C]) {
-  auto error2 = [&](int k) {
-    F v[C];
-    F usable = source.load(k, v);
-    // An unusable sample is farther off than any other.
-    F e2 = squared_error<C>(v, directions + 3 * k, g);
-    return select(usable > F{}, e2, splat<F>(1e30f));
-  };
-  F median2 = median<room, F>(error2, lights);
-  F norm2{};
-  for (int c = 0; c < C; ++c) norm2 += dot(g[c], g[c]);
-  norm2 = norm2 * (settings.epsilon * settings.epsilon / C);
-  F scale2 = greater(median2 * (deviation_of_median * deviation_of_median), norm2);
-  scale2 = greater(scale2, splat<F>(floor2)) * (settings.tuning * settings.tuning);
-  return {reciprocal(scale2)};
-}
-
-// One weighted solve after another; going turns 0 where one is refused.
-template <RbSolver loss, int C, class F, class Source>
-LS_FN void reweight(const Source& source, const float* directions, int lights,
-                    const LossWeights<loss, C, F>& weights, F& going, Fit<C, F>& fit) {
+// What a fit to lights that nearly share a plane leaves is fitted in turn (iterative refinement,
+// Wilkinson 1963): rounding is then multiplied by the condition of the lights, not by its square.
+template <int C, class F, class Source, class Weights>
+LS_FN void refine(const Source& source, const float* directions, int lights,
+                  const Weights& weights, Fit<C, F>& fit) {
+  if (!any(fit.inexact)) return;
   System<C, F> s = no_lights<C, F>();
-  auto weighed = source.weighed(weights, directions, lights, fit.g);
   for (int k = 0; k < lights; ++k) {
-    F v[C];
-    F w = weighed.load(k, v);
-    add_light(s, directions + 3 * k, w, v);
+    F v[C], e[C];
+    F usable = source.load(k, v);
+    const float* l = row_of<F>(directions, k);
+    left_by<C>(fit.g, l, v, e);
+    add_light(s, l, select(fit.fallback > F{}, usable, weights(usable, v, l, fit.g)), e);
   }
-  going = accept(s, going, trusted_pivot, fit);
-}
-
-// Where the kept ranks begin and end. Samples that tie across an end share its places, each with
-// the same part of a weight, so that the order of the lights is of no consequence.
-template <int C, class F>
-struct RankWeights {
-  F first, last;              // the largest key left out below, the smallest left out above
-  F darkest;                  // keys up to here are in shadow
-  F share_first, share_last;  // weight of keys equal to these
-
-  LS_METHOD F operator()(F usable, const F (&v)[C], const float*, const Vector<F> (&)[C]) const {
-    F x = sum_of(v), one = splat<F>(1.0f);
-    F lower = select(x < first, F{}, select(x > first, one, share_first));
-    F upper = select(x > last, F{}, select(x < last, one, share_last));
-    return select(x > darkest, usable * (lower + upper - one), F{});
-  }
-};
-
-template <int C, class F, int room, class Source>
-LS_FN RankWeights<C, F> rank_weights(const Source& source, int lights,
-                                     const RbSettings& settings) {
-  auto key = [&](int k) {
-    F v[C];
-    source.load(k, v);
-    return sum_of(v);
-  };
-  int lower = settings.lower, upper = settings.upper;
-  auto negative = [&](int k) { return F{} - key(k); };
-  F one = splat<F>(1.0f), end = splat<F>(beyond);
-  RankWeights<C, F> weights = {F{} - end, end, F{}, one, one};
-  if (lower > 0) weights.first = ranked<room, F>(key, lights, lower);
-  if (upper > 0) weights.last = F{} - ranked<room, F>(negative, lights, upper);
-  F below{}, above{}, at_first{}, at_last{}, brightest = weights.first;
-  for (int k = 0; k < lights; ++k) {
-    F x = key(k);
-    brightest = greater(brightest, x);
-    below += select(x < weights.first, one, F{});
-    above += select(x > weights.last, one, F{});
-    at_first += select(x == weights.first, one, F{});
-    at_last += select(x == weights.last, one, F{});
-  }
-  if (lower > 0)
-    weights.share_first = one - (splat<F>(static_cast<float>(lower)) - below) / at_first;
-  if (upper > 0)
-    weights.share_last = one - (splat<F>(static_cast<float>(upper)) - above) / at_last;
-  weights.darkest = lesser(brightest, weights.last) * settings.shadow;
-  return weights;
+  improve(s, fit.inexact, 0.0f, fit);
 }
 
 // Least squares over the window; where its lights do not span three dimensions, over all usable.
@@ -203,10 +77,11 @@ LS_FN Fit<C, F> fit_window(const Source& source, const float* directions, int li
     F usable = source.load(k, v);
     F w = weights(usable, v, nullptr, g);
     s.used += select(w > splat<F>(counts), one, F{});
-    add_light(s, directions + 3 * k, w, v);
+    add_light(s, row_of<F>(directions, k), w, v);
   }
   Fit<C, F> fit = fitted(s, trusted_pivot);
   if (any(one - fit.determined)) fall_back(source.fit_all(directions, lights), fit);
+  refine(source, directions, lights, weights, fit);
   return fit;
 }
 
@@ -225,7 +100,7 @@ LS_FN void judge(const Source& source, const float* directions, int lights,
   for (int k = 0; k < lights; ++k) {
     F v[C];
     F usable = source.load(k, v);
-    const float* l = directions + 3 * k;
+    const float* l = row_of<F>(directions, k);
     F w = select(fit.fallback > F{}, usable, weights(usable, v, l, fit.g));
     pixel.used += select(w > splat<F>(counts), one, F{});
     total += w;
@@ -308,7 +183,7 @@ struct Steps {
     } else {
       plain = source->fit_all(task.directions, task.lights);
       darkest = F{};
-      for (int c = 0; c < C; ++c) darkest += root(dot(plain.g[c], plain.g[c]));
+      for (int c = 0; c < C; ++c) darkest += length(plain.g[c]);
       darkest = darkest * task.settings.shadow;
       source->shade(darkest, task.lights);
     }
@@ -321,21 +196,28 @@ struct Steps {
     } else {
       auto lit = source->lit(darkest);
       fit = fit_usable<C, F>(lit, task.directions, task.lights, trusted_pivot);
-      if (!any(splat<F>(1.0f) - fit.determined)) return;
-      fall_back(plain, fit);
-      darkest = select(fit.fallback > F{}, splat<F>(-beyond), darkest);
-      source->shade(darkest, task.lights);
+      if (any(splat<F>(1.0f) - fit.determined)) {
+        fall_back(plain, fit);
+        darkest = select(fit.fallback > F{}, splat<F>(-beyond), darkest);
+        source->shade(darkest, task.lights);
+      }
+      refine(source->lit(darkest), task.directions, task.lights, EvenWeights<C, F>{}, fit);
     }
   }
 
   LS_METHOD void measure(const Task& task) {
     weights = scaled_weights<solver, C, F, room>(source->lit(darkest), task.directions,
                                                  task.lights, task.settings, task.floor2, fit.g);
+    source->apportion(weights, task.lights);
     going = fit.determined * (splat<F>(1.0f) - fit.fallback);
   }
 
-  LS_METHOD void again(const Task& task) {
-    reweight(source->lit(darkest), task.directions, task.lights, weights, going, fit);
+  // What g leaves of a light's values; returns the weight that follows from it.
+  LS_METHOD F weigh(const Task& task, int k, F (&e)[C]) const {
+    F v[C];
+    F part = source->lit(darkest).weighed(weights).load(k, v);
+    left_by<C>(fit.g, row_of<F>(task.directions, k), v, e);
+    return weights.relative(part, mean_square<C>(e));
   }
 
   template <class Examiner>
@@ -350,8 +232,36 @@ struct Steps {
   }
 };
 
+// Systems of what is left of every light. Sources abreast share what is read of a light; one alone
+// takes all its weights before the sums, which would wait for their reciprocals.
+template <int C, class F, int abreast, class Each>
+LS_FN void sum_left(const Each* each, const Task& task, System<C, F> (&s)[abreast]) {
+  constexpr bool alone = abreast == 1 && row_length<F> == 9;
+  constexpr int kept = alone ? LS_MAX_LIGHTS : 1;
+  F w[kept], e[kept][C];
+  for (int k = 0; alone && k < task.lights; ++k) w[k] = each->weigh(task, k, e[k]);
+  for (int k = 0; k < task.lights; ++k)
+    for (int i = 0; i < abreast; ++i) {
+      int at = alone ? k : 0;
+      if constexpr (!alone) w[0] = each[i].weigh(task, k, e[0]);
+      add_light(s[i], row_of<F>(task.directions, k), w[at], e[at]);
+    }
+}
+
+// One weighted solve more, of what the last has left: so rounding is multiplied by the condition of
+// the lights and not by its square. going turns 0 where a solve is refused.
+template <int C, class F, int abreast, class Each>
+LS_FN void reweight(Each* each, const Task& task) {
+  System<C, F> s[abreast];
+  for (int i = 0; i < abreast; ++i) s[i] = no_lights<C, F>();
+  sum_left(each, task, s);
+  for (int i = 0; i < abreast; ++i)
+    each[i].going = improve(s[i], each[i].going, trusted_pivot, each[i].fit);
+}
+
 // Solves the pixels of `turns` sources.
-template <RbSolver solver, int C, class F, int room, int turns, class Source, class Examiner>
+template <RbSolver solver, int C, class F, int room, int abreast = 1, int turns, class Source,
+          class Examiner>
 LS_FN void solved_robustly(Source (&sources)[turns], const Task& task, const F (&inside)[turns],
                            const Examiner (&examine)[turns], RobustPixel<F> (&results)[turns]) {
   typedef Steps<solver, C, F, room, Source> Each;
@@ -362,7 +272,7 @@ LS_FN void solved_robustly(Source (&sources)[turns], const Task& task, const F (
   if constexpr (Each::reweighted) {
     for (int i = 0; i < turns; ++i) each[i].measure(task);
     for (int n = 0; n < task.settings.iterations; ++n)
-      for (int i = 0; i < turns; ++i) each[i].again(task);
+      for (int i = 0; i < turns; i += abreast) reweight<C, F, abreast>(each + i, task);
   }
   for (int i = 0; i < turns; ++i) results[i] = each[i].end(task, inside[i], examine[i]);
 }
@@ -394,6 +304,8 @@ struct Values {
     return fit_usable<columns(mode), F>(*this, directions, lights, smallest_pivot);
   }
   LS_METHOD void shade(F, int) const {}
+  template <class Weights>
+  LS_METHOD void apportion(const Weights&, int) const {}
   LS_METHOD Lit<columns(mode), F, Values> lit(F darkest) const { return {*this, darkest}; }
 };
 

@@ -20,6 +20,8 @@ LS_LANE Vec reciprocal(Vec x) {
 }
 LS_LANE Vec lesser(Vec a, Vec b) { return _mm256_min_ps(a, b); }
 LS_LANE Vec greater(Vec a, Vec b) { return _mm256_max_ps(a, b); }
+LS_LANE Vec rough_reciprocal(Vec x) { return reciprocal(x); }
+LS_LANE Vec endless(Vec) { return Vec{} + 3e38f; }  // Newton's step cannot take infinity
 LS_LANE bool any(Vec x) {
   return _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ)) != 0;
 }

@@ -19,6 +19,7 @@ LS_LANE Vec reciprocal(Vec x) {
   return estimate * (2.0f - x * estimate);
 }
 LS_LANE Vec rough_reciprocal(Vec x) { return _mm512_rcp14_ps(x); }
+LS_LANE Vec endless(Vec) { return Vec{} + INFINITY; }
 LS_LANE Vec lesser(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 LS_LANE Vec greater(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 LS_LANE bool any(Vec x) {

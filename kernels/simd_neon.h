@@ -11,6 +11,8 @@ using Vec = float32x4_t;
 LS_LANE Vec root(Vec x) { return vsqrtq_f32(x); }
 LS_LANE Vec inverse_root(Vec x) { return 1.0f / vsqrtq_f32(x); }
 LS_LANE Vec reciprocal(Vec x) { return 1.0f / x; }
+LS_LANE Vec rough_reciprocal(Vec x) { return 1.0f / x; }
+LS_LANE Vec endless(Vec) { return Vec{} + INFINITY; }
 LS_LANE Vec lesser(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 LS_LANE Vec greater(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 LS_LANE bool any(Vec x) { return vminvq_u32(vceqzq_f32(x)) == 0; }

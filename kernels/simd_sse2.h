@@ -20,6 +20,8 @@ LS_LANE Vec reciprocal(Vec x) {
 }
 LS_LANE Vec lesser(Vec a, Vec b) { return _mm_min_ps(a, b); }
 LS_LANE Vec greater(Vec a, Vec b) { return _mm_max_ps(a, b); }
+LS_LANE Vec rough_reciprocal(Vec x) { return reciprocal(x); }
+LS_LANE Vec endless(Vec) { return Vec{} + 3e38f; }  // Newton's step cannot take infinity
 LS_LANE bool any(Vec x) { return _mm_movemask_ps(_mm_cmpneq_ps(x, _mm_setzero_ps())) != 0; }
 
 template <>

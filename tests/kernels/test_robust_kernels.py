@@ -8,13 +8,16 @@ from dataclasses import replace
 import numpy as np
 import nvrtc
 import pytest
-from cases import arrays, guards_untouched, make_case, outputs
+from cases import Case, arrays, guards_untouched, make_case, outputs
 from fake_cupy import Machine, fake_cupy
 from host import HostModule, SanitizedModule, find_compiler, sanitizers_work
 from test_nvrtc import CUPY_OPTIONS, LIBRARY, architectures
 
+from mvps import native
+from mvps.lights import LightRig
 from mvps.native import resource_dir
-from mvps.stereo import Solver, cuda, solve
+from mvps.stereo import Solver, cuda, prepare, solve
+from mvps.stereo.cpu import CpuBackend
 from mvps.stereo.reference import ReferenceBackend
 
 SOLVERS = {
@@ -56,9 +59,7 @@ def assert_like_the_definition(out, case, mask=None):
     assert np.array_equal(out.valid, right.valid)
     assert np.array_equal(out.fallback, right.fallback)
     apart = np.abs(out.normals - right.normals).max(axis=1)
-    # Three lights that nearly share a plane, where a guard falls back, multiply rounding.
-    assert np.count_nonzero(apart > 1e-4) <= 0.005 * len(apart)
-    assert apart.max() < 1e-2
+    assert apart.max() < 1e-4
     for name, array in arrays(out).items():
         assert not array[out.valid == 0].any(), name
     assert np.count_nonzero(out.used != right.used) <= 0.01 * len(apart)
@@ -101,6 +102,40 @@ def test_no_thread_depends_on_another(module, solver, order):
 
     for name, array in arrays(first).items():
         np.testing.assert_array_equal(array, getattr(again, name), err_msg=name)
+
+
+def shadowed_case(solver, lights, pixels=20000):
+    """8 bit, 5% shadows, 8% highlights; of four lights, three are left in nearly one plane."""
+    rng = np.random.default_rng(lights)
+    turn, polar = np.arange(lights) * 2.399963, np.linspace(0.4, 0.9, lights)
+    across = np.sin(polar)
+    L = np.stack([across * np.cos(turn), across * np.sin(turn), np.cos(polar)], axis=1)
+    normals = rng.normal((0, 0, 1), (0.4, 0.4, 0.1), (pixels, 3))
+    normals *= rng.uniform(60, 200, (pixels, 1)) / np.linalg.norm(normals, axis=1, keepdims=True)
+    light = np.maximum(L @ normals.T, 0) + rng.normal(0, 1, (lights, pixels))
+    light += 120 * rng.random(light.shape) * (rng.random(light.shape) < 0.08)
+    light[rng.random(light.shape) < 0.05] = 2
+    samples = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+    rig = LightRig(L, np.ones(lights))
+    problem = prepare(rig, channels=1, dtype=np.uint8, white=255.0, solver=solver)
+    return Case(rig, problem, samples, np.ones(pixels, np.uint8))
+
+
+@pytest.mark.parametrize("solver", ["gated", "trimmed", "cauchy"])
+@pytest.mark.parametrize("lights", [4, 12])
+@pytest.mark.parametrize("core", native.variants(), ids=lambda core: core.instruction_set)
+def test_the_compiled_core_gives_what_the_cuda_source_gives(module, core, lights, solver):
+    # The one fuses multiply and add, the other, compiled for any x86-64, does not: unrefined,
+    # 0.1% of the pixels under four lights would be up to 1e-3 apart.
+    case = shadowed_case(SOLVERS[solver], lights)
+
+    found, right = robust_outputs(case), run(module, case)
+    CpuBackend(core).solve_strip(case.problem, case.samples, None, found)
+
+    assert np.array_equal(found.valid, right.valid)
+    assert np.array_equal(found.fallback, right.fallback)
+    apart = np.abs(found.normals - right.normals).max(axis=1)
+    assert np.count_nonzero(apart > 1e-4) <= 1e-4 * len(apart)
 
 
 def test_the_lowest_rank_that_fits_is_asked_for():

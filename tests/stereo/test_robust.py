@@ -21,8 +21,9 @@ BACKENDS = [CpuBackend(variant) for variant in native.variants()] + [ReferenceBa
 NAMES = [str(backend.describe().get("instruction set", "numpy")) for backend in BACKENDS]
 each_backend = pytest.mark.parametrize("backend", BACKENDS, ids=NAMES)
 each_solver = pytest.mark.parametrize("solver", ROBUST, ids=SOLVER_NAMES)
-# Of float32 against float64; a guard that ends with three lights in nearly one plane multiplies it.
-CLOSE, CLOSE_ENOUGH = 1e-4, 3e-3
+CLOSE = 1e-4  # of float32 against float64, in each component
+# NumPy in float32 does not refine what lights in nearly one plane give: up to 2% of the pixels.
+UNREFINED = 3e-3
 
 
 def solved(backend, problem, samples, mask=None, *, quality=True):
@@ -39,9 +40,11 @@ def assert_like_the_definition(backend, problem, samples, mask=None, *, quality=
     np.testing.assert_array_equal(out.valid, right.valid)
     np.testing.assert_array_equal(out.fallback, right.fallback)
     alike = np.abs(out.normals - right.normals).max(axis=1, initial=0)
-    assert np.count_nonzero(alike > CLOSE) <= max(1, 0.02 * len(alike))
-    assert alike.max(initial=0) < CLOSE_ENOUGH
-    np.testing.assert_allclose(out.albedo, right.albedo, rtol=0, atol=CLOSE_ENOUGH)
+    refined = isinstance(backend, CpuBackend)
+    assert np.count_nonzero(alike > CLOSE) <= (0 if refined else max(1, 0.02 * len(alike)))
+    assert alike.max(initial=0) < UNREFINED
+    albedo = CLOSE if refined else UNREFINED
+    np.testing.assert_allclose(out.albedo, right.albedo, rtol=0, atol=albedo)
     assert not out.normals[out.valid == 0].any()
     assert not out.albedo[out.valid == 0].any()
     if quality:
@@ -132,6 +135,23 @@ def test_missing_samples_make_a_pixel_invalid_and_no_other(backend, solver):
     assert not out.valid[spoiled].any()
     others = np.setdiff1d(np.arange(97), spoiled)
     np.testing.assert_array_equal(out.normals[others], clean.normals[others])
+
+
+@pytest.mark.parametrize("backend", BACKENDS[:-1], ids=NAMES[:-1])
+@pytest.mark.parametrize("solver", [GATED, ROBUST[2]], ids=["gated", "irls"])
+@pytest.mark.parametrize("tilt", [0.06, 0.1, 0.2])
+def test_three_lights_left_in_nearly_one_plane_lose_no_digits(backend, solver, tilt):
+    # Three in nearly one plane through the point, and a fourth that every pixel sees in shadow.
+    rows = np.array([[-0.6, 0, 0.8], [0, tilt, 1], [0.6, 0, 0.8], [0.1, 0.8, 0.6]])
+    rig = LightRig(rows / np.linalg.norm(rows, axis=1)[:, None], np.ones(4))
+    capture = replace(render("float32", lights=4, pixels=3000), rig=rig)
+    normals = np.random.default_rng(3).normal(size=(3000, 3)) * [0.2, 0.2, 0] + [0, 0, 1]
+    samples = np.maximum(rig.directions @ normals.T, 0.01) * 0.4
+    samples[3] *= 0.02
+    problem = problem_of(capture, solver)
+    out = assert_like_the_definition(backend, problem, samples.astype(np.float32))
+    assert (out.used == 3).mean() > 0.9
+    assert not out.fallback.any()
 
 
 def test_ties_share_their_places_so_that_the_order_of_lights_is_of_no_consequence():
