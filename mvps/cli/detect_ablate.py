@@ -73,6 +73,9 @@ def ablate(
     steps: Annotated[int, typer.Option(help="Of each training, at most.")] = 5000,
     epochs: Annotated[int, typer.Option(help="Of each training, at most.")] = 200,
     batch: Annotated[int, typer.Option(help="Images a step.")] = 16,
+    by_place: Annotated[
+        bool, typer.Option("--by-place", help="As for mvps detect train, in every row.")
+    ] = False,
     precision: Annotated[str, typer.Option(help="auto, 32, bf16 or 16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     cache_budget: Annotated[str, typer.Option(help="Of all kept features.")] = "50GiB",
@@ -99,6 +102,7 @@ def ablate(
         recipe=Recipe(batch=batch),
         steps=steps,
         epochs=epochs,
+        by_place=by_place,
         precision=precision,
     )
 

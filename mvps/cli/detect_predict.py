@@ -62,7 +62,7 @@ def predict(
     pattern: Annotated[str, typer.Option(help="Of files below a folder.")] = "",
     threshold: Annotated[str, typer.Option(help="stored or a number.")] = "stored",
     maps: Maps = "f16",
-    map_top: MapTop = 2.0,
+    map_top: MapTop = None,
     overlays: Overlays = "ng",
     batch: Batch = 8,
     device: Device = "auto",

@@ -50,7 +50,12 @@ Overlays = Annotated[
     str, typer.Option(help="Pictures of none, ng or all views.", rich_help_panel=_WHAT)
 ]
 MapTop = Annotated[
-    float, typer.Option(help="Score of white in png16; higher ones clip.", rich_help_panel=_WHAT)
+    float | None,
+    typer.Option(
+        help="Score of white in png16; higher ones clip.",
+        show_default="2, or 32 of a run --by-place",
+        rich_help_panel=_WHAT,
+    ),
 ]
 RuleText = Annotated[
     str,
@@ -96,7 +101,7 @@ def score(
     ] = "test",
     threshold: RuleText = "stored",
     maps: Maps = "f16",
-    map_top: MapTop = 2.0,
+    map_top: MapTop = None,
     overlays: Overlays = "none",
     batch: Batch = 8,
     device: Device = "auto",

@@ -89,6 +89,14 @@ def train(
     shots: Annotated[int, _option("Samples a category to use; 0: all.", _DATA)] = 0,
     hold_out: Annotated[float, _option("Share of sound samples held out.", _DATA)] = 0.1,
     detector: Annotated[str, _option("cprn or patchcore.", _WHAT)] = "cprn",
+    by_place: Annotated[
+        bool,
+        _option(
+            "Scores in deviations of sound parts at the same place, for parts that lie alike.",
+            _WHAT,
+            "--by-place",
+        ),
+    ] = False,
     preset: Annotated[str, _option("default, or paper: to its letter.", _WHAT)] = "default",
     encoder: Annotated[
         str | None, _option("Imported weights or a timm ViT; by default ViT-B/14, DINOv2.", _WHAT)
@@ -181,6 +189,7 @@ _AS_GIVEN = (
     "shots",
     "hold_out",
     "per_category",
+    "by_place",
     "precision",
     "compile",
 )

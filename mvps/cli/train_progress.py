@@ -11,7 +11,12 @@ from mvps.cli.progress import LINE_EVERY, OnScreen
 if TYPE_CHECKING:
     from mvps.detect.run_train import Event
 
-_NOUNS = {"encode": "encoded", "fit": "steps", "score": "held-out images scored"}
+_NOUNS = {
+    "encode": "encoded",
+    "fit": "steps",
+    "place": "sound images scored",
+    "score": "held-out images scored",
+}
 
 
 class TrainProgress(OnScreen):

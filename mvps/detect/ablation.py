@@ -224,7 +224,8 @@ def evaluate_run(
         records = [r for r in tests if r.category == category]
         source = FeatureSource(records, settings.modalities, encoder, run.preprocess, cache)
         source.warm()
-        for one in score_source(run.detector(category, device), source):
+        places = run.places(category)
+        for one in score_source(run.detector(category, device), source, places=places):
             mask = mask_pixels(one.record.mask, run.preprocess, one.map.shape)
             evaluator.add(one.record, one.score, one.map, mask)
     return evaluator.finish()

@@ -280,9 +280,16 @@ def token_distances(
     config: CprnConfig, tokens: Mapping[str, Tensor], out: Reconstruction
 ) -> Tensor:
     """Anomaly of every token, (B, N) in 0..2: cosine distances over layers and modalities."""
+    return modality_distances(config, tokens, out).mean(1)
+
+
+def modality_distances(
+    config: CprnConfig, tokens: Mapping[str, Tensor], out: Reconstruction
+) -> Tensor:
+    """Anomaly of every token in each decoded modality, (B, M, N) in 0..2."""
     parts = [cosine_distance(tokens[m], decoded) for m, decoded in out.decoded.items()]
-    distances = torch.stack(parts).mean(0)
-    return distances[:, -1] if config.map_from == "last" else distances.mean(1)
+    distances = torch.stack(parts, 1)  # (B, M, L, N)
+    return distances[:, :, -1] if config.map_from == "last" else distances.mean(2)
 
 
 def mean_distance(tokens: Mapping[str, Tensor], out: Reconstruction) -> Tensor:

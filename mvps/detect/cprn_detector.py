@@ -13,7 +13,7 @@ from mvps.detect.cprn import (
     CprnConfig,
     Reconstruction,
     mean_distance,
-    token_distances,
+    modality_distances,
     total_loss,
 )
 from mvps.detect.detector import Budget, Scores
@@ -113,7 +113,8 @@ class CprnDetector:
         with torch.inference_mode():
             out = self._model(tokens)
             images = mean_distance(tokens, out) if self.image_score == "paper" else None
-            return Scores(token_distances(self.network, tokens, out), images)
+            parts = modality_distances(self.network, tokens, out)
+            return Scores(parts.mean(1), images, parts)
 
     def tensors(self) -> Mapping[str, Any]:
         """Weights of the network."""

@@ -17,10 +17,13 @@ class Scores(NamedTuple):
     ----------
     tokens : float32 torch tensor (B, N), one a token of the grid
     images : float32 torch tensor (B,), or None: the image score is read from the anomaly map
+    modalities : float32 torch tensor (B, M, N), scores of the tokens in each modality alone, or
+        None where they are not told apart
     """
 
     tokens: Any
     images: Any | None = None
+    modalities: Any | None = None
 
 
 @dataclass(frozen=True)

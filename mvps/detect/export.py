@@ -109,6 +109,9 @@ def export_run(
     if not isinstance(detector, CprnDetector):
         what = f"holds a {detector.name}, whose memory of tokens is no network"
         raise InputError(run.folder, what, "export a run of --detector cprn")
+    if run.settings.by_place:
+        what = "compares scores with those of sound parts by view, which a network does not know"
+        raise InputError(run.folder, what, "export a run without --by-place")
     make_place(path)
     network = Cprn(detector.network)
     network.load_state_dict(dict(detector.tensors()))

@@ -16,14 +16,16 @@ from mvps.detect.run_settings import RunSettings, build_detector
 from mvps.detect.tensor_file import read_tensors, write_tensors
 from mvps.detect.torch_door import pick_device
 from mvps.errors import InputError
-from mvps.files import read_text, write_json
+from mvps.files import read_text, sha256_file, write_json
 from mvps.metrics import Threshold
 
 if TYPE_CHECKING:
     from mvps.detect.detector import Detector
+    from mvps.detect.place_scores import PlaceScores
 
 VERSION = 1
 RUN, MODELS, MODEL, LOGS = "run.json", "models", "model.safetensors", "logs"
+PLACES = "places.safetensors"
 ALL = "all"  # the one model of all categories, and the thresholds over all of them
 UNITS = ("view", "sample")
 _REMEDY = "train again: mvps detect train DATA RUN --overwrite"
@@ -140,6 +142,27 @@ class Run:
             )
         return encoder
 
+    def places(self, category: str) -> PlaceScores | None:
+        """What sound parts score by place, for a category; None where scores stand alone.
+
+        Raises
+        ------
+        InputError
+            No model of the category; its file is missing, damaged, of another kind or another run.
+        """
+        if not self.settings.by_place:
+            return None
+        from mvps.detect.place_scores import PlaceScores, fits
+
+        name = self.model_name(category)
+        path = _places_path(self, name)
+        moments, text = read_tensors(path, _REMEDY)
+        if text != _places_text(self, name) or not moments:
+            raise InputError(path, f"is not of {self.folder / RUN}", _REMEDY)
+        if not all(fits(one, self.encoder_facts.grid**2) for one in moments.values()):
+            raise InputError(path, "its moments do not fit the run", _REMEDY)
+        return PlaceScores(moments)
+
     def threshold(self, category: str, unit: str = "view") -> Threshold:
         """Score above which a view, or a sample, is NG; from held-out sound ones of the category.
 
@@ -240,8 +263,21 @@ def write_model(run: Run, name: str, detector: Detector) -> str:
     """Write a model with the whole configuration in its header; returns its digest."""
     path = model_path(run.folder, name)
     write_tensors(path, detector.tensors(), model_text(run, detector))
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return _digest_of_file(path)
+
+
+def write_places(run: Run, name: str, places: PlaceScores) -> None:
+    """Write what sound parts score, with the digest of the model that they were scored by."""
+    write_tensors(_places_path(run, name), places.moments, _places_text(run, name))
+
+
+def _places_path(run: Run, name: str) -> Path:
+    return model_path(run.folder, name).with_name(PLACES)
+
+
+def _places_text(run: Run, name: str) -> str:
+    digest = _digest_of_file(model_path(run.folder, name))
+    return json.dumps({"version": VERSION, "model": digest}, sort_keys=True)
 
 
 def model_text(run: Run, detector: Detector) -> str:
@@ -254,6 +290,10 @@ def digest_of(stated: Any) -> str:
     """``sha256:`` and the digest of what JSON holds."""
     text = json.dumps(stated, sort_keys=True)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _digest_of_file(path: Path) -> str:
+    return f"sha256:{sha256_file(path)}"
 
 
 def _encoder_facts(entry: Mapping[str, Any]) -> EncoderFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from mvps.datasets import RGB, Dataset, Record, hold_out, select_shots
 from mvps.detect.cache import FeatureCache
 from mvps.detect.encoder import Encoder
-from mvps.detect.features import FeatureSource
+from mvps.detect.features import FeatureSource, Item
 from mvps.detect.run_folder import ALL, digest_of
 from mvps.detect.run_settings import RunSettings, build_detector
 from mvps.errors import DiskFullError, InputError
@@ -107,6 +108,10 @@ def split_training(
 def plan_models(dataset: Dataset, settings: RunSettings) -> tuple[ModelPlan, ...]:
     """Models of a run and what each learns from; see :func:`split_training`."""
     learn, held = split_training(dataset, settings)
+    if settings.by_place:
+        from mvps.detect.place_scores import check_counts, view_of
+
+        check_counts(Counter(view_of(Item(record)) for record in learn))
     names = tuple(dict.fromkeys(r.category for r in learn)) if settings.per_category else (ALL,)
     models = []
     for name in names:

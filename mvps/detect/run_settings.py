@@ -51,6 +51,7 @@ class RunSettings:
     shots : samples a category to learn from, held-out ones among them; 0 takes all
     hold_out : share of the sound training samples that thresholds and early stop are read from
     per_category : a model for each category, not one for all
+    by_place : scores stand against those of sound parts, see :mod:`mvps.detect.place_scores`
     categories : empty for all
     precision : "32", "bf16", "16", or "auto" for what the device multiplies natively
     compile : through ``torch.compile``
@@ -73,6 +74,7 @@ class RunSettings:
     shots: int = 0
     hold_out: float = 0.1
     per_category: bool = False
+    by_place: bool = False
     categories: tuple[str, ...] = ()
     precision: str = "auto"
     compile: bool = False

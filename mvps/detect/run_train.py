@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mvps.datasets import Dataset, Record
 from mvps.detect.cache import FeatureCache
@@ -28,6 +28,7 @@ from mvps.detect.run_folder import (
     model_path,
     read_started,
     write_model,
+    write_places,
     write_run,
 )
 from mvps.detect.run_logs import RunLogs, check_logs
@@ -36,6 +37,9 @@ from mvps.detect.run_settings import RunSettings, build_detector
 from mvps.detect.torch_door import pick_device
 from mvps.errors import InputError
 from mvps.metrics import Threshold, quantile_threshold, sample_scores
+
+if TYPE_CHECKING:
+    from mvps.detect.place_scores import PlaceScores
 
 CHECKPOINTS, LONGEST = 10, 100  # of a training, and steps between two; each is 4 times the model
 
@@ -47,7 +51,7 @@ class Event:
     Attributes
     ----------
     stage : "plan", "encode" (inputs), "fit" (steps, or images of a detector without), "look"
-        (figures on the held-out normals) or "score" (held-out images)
+        (figures on the held-out normals), "place" (images learnt from) or "score" (held-out ones)
     model : name of the model; "" before the first
     done, total : of the stage
     plan : with the stage "plan"
@@ -261,18 +265,42 @@ def _fit_model(run: Run, model: ModelPlan, work: _Work) -> ModelFacts:
     finally:
         logs.close()
     digest = write_model(run, model.name, detector) if _is_first() else ""
-    thresholds = _thresholds(detector, held, model, work) if held is not None else {}
+    places = _places(run, detector, learn, model, work) if settings.by_place else None
+    thresholds = _thresholds(detector, held, places, model, work) if held is not None else {}
     return ModelFacts(figures, thresholds, digest)
 
 
+def _places(
+    run: Run, detector: Detector, learn: FeatureSource, model: ModelPlan, work: _Work
+) -> PlaceScores:
+    """What the images learnt from score, kept beside the model."""
+    from mvps.detect.scoring import place_moments
+
+    done = 0
+
+    def progress(items: int) -> None:
+        nonlocal done
+        done += items
+        work.watch(Event("place", model.name, done, len(learn)))
+
+    places = place_moments(detector, learn, progress=progress)
+    if _is_first():
+        write_places(run, model.name, places)
+    return places
+
+
 def _thresholds(
-    detector: Detector, held: FeatureSource, model: ModelPlan, work: _Work
+    detector: Detector,
+    held: FeatureSource,
+    places: PlaceScores | None,
+    model: ModelPlan,
+    work: _Work,
 ) -> dict[str, dict[str, Threshold]]:
     """Quantiles of the held-out images, of each category and of all."""
     from mvps.detect.scoring import score_source
 
     scored: list[tuple[Record, float]] = []
-    for one in score_source(detector, held):
+    for one in score_source(detector, held, places=places):
         scored.append((one.record, one.score))
         work.watch(Event("score", model.name, len(scored), len(model.held)))
     names = [ALL, *dict.fromkeys(record.category for record, _ in scored)]

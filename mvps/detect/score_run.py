@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 JOURNAL = "rows.jsonl"
 OVERLAYS = ("none", "ng", "all")
 MAPS, PICTURES = "maps", "overlays"
+COSINE_TOP, PLACE_TOP = 2.0, 32.0  # largest cosine distance, and deviations that few defects pass
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class ScoreSettings:
     batch : images at once
     device : auto, cpu, cuda or cuda:N
     labelled : records say what is sound
-    map_top : value of a full-scale sample of png16; of a cosine distance it is 2
+    map_top : value of a full-scale sample of png16; None for :data:`COSINE_TOP`, or
+        :data:`PLACE_TOP` where the run compares places
     """
 
     maps: str = "f16"
@@ -64,7 +66,7 @@ class ScoreSettings:
     batch: int = BATCH
     device: str = "auto"
     labelled: bool = True
-    map_top: float = 2.0
+    map_top: float | None = None
 
     def __post_init__(self) -> None:
         for option, value, known in (
@@ -77,13 +79,13 @@ class ScoreSettings:
             raise InputError("--overlays", "are drawn from maps", "leave --maps at f16")
         if self.batch < 1:
             raise InputError("--batch", f"{self.batch} is less than 1")
-        if not 0 < self.map_top < math.inf:
+        if self.map_top is not None and not 0 < self.map_top < math.inf:
             raise InputError("--map-top", f"{self.map_top} is no score above 0")
 
-    @property
-    def scale(self) -> float:
+    def scale(self, run: Run) -> float:
         """Of a sample of the maps' files."""
-        return self.map_top / TOP if self.maps == "png16" else 1.0
+        top = self.map_top or (PLACE_TOP if run.settings.by_place else COSINE_TOP)
+        return top / TOP if self.maps == "png16" else 1.0
 
 
 def score_run(
@@ -142,6 +144,11 @@ class _Job:
     folder: Path
     settings: ScoreSettings
 
+    @property
+    def scale(self) -> float:
+        """Of a sample of the maps' files."""
+        return self.settings.scale(self.run)
+
     def map_name(self, record: Record) -> str:
         """File of a record's map, named from the folder; "" where none is kept."""
         ending = MAP_KINDS.get(self.settings.maps, "")
@@ -172,7 +179,7 @@ def _plan(run: Run, records: Sequence[Record], settings: ScoreSettings) -> dict[
         "run": run.digest,
         "records": digest_of(stated_records),
         "maps": settings.maps,
-        "scale": settings.scale,
+        "scale": settings.scale(run),
         "batch": settings.batch,
     }
 
@@ -243,7 +250,8 @@ def _score_missing(
         encoder = encoder or job.run.encoder(device)
         detector = job.run.detector(group[0].category, device)
         source = FeatureSource(missing, detector.modalities, encoder, job.run.preprocess, cache)
-        for scored in score_source(detector, source, batch=size):
+        places = job.run.places(group[0].category)
+        for scored in score_source(detector, source, batch=size, places=places):
             _keep(job, scored)
             journal.add(scored.record.name, scored.score)
             progress(1)
@@ -254,7 +262,7 @@ def _keep(job: _Job, scored: Scored) -> None:
     if name:
         path = job.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_map(path, scored.map, job.settings.maps, scale=job.settings.scale)
+        write_map(path, scored.map, job.settings.maps, scale=job.scale)
 
 
 def _finish(job: _Job, scores: Mapping[str, float], data: Mapping[str, Any]) -> ScoreFolder:
@@ -267,7 +275,7 @@ def _finish(job: _Job, scores: Mapping[str, float], data: Mapping[str, Any]) -> 
             labelled=settings.labelled,
             map=job.map_name(record),
             folder=job.folder,
-            scale=settings.scale,
+            scale=job.scale,
         )
         for record in job.records
     ]
@@ -283,7 +291,7 @@ def _finish(job: _Job, scores: Mapping[str, float], data: Mapping[str, Any]) -> 
         "thresholds": stated(thresholds),
         "maps": {
             "kind": settings.maps,
-            "scale": settings.scale,
+            "scale": job.scale,
             "size": _map_size(run),
             "clipped": _clipped_share(rows) if settings.maps == "png16" else 0.0,
         },

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mvps.datasets.record import Record
 from mvps.detect.anomaly_map import SIGMA, TOP_SHARE, anomaly_maps, image_scores
-from mvps.detect.detector import Detector
+from mvps.detect.detector import Detector, Scores
 from mvps.detect.features import Features, FeatureSource, Item
+from mvps.detect.place_scores import PlaceScores, place_scores
 from mvps.detect.tiling import Blend
 from mvps.errors import MvpsError
 
@@ -40,7 +41,12 @@ class Scored:
 
 
 def score_source(
-    detector: Detector, source: FeatureSource, *, batch: int = BATCH, sigma: float = SIGMA
+    detector: Detector,
+    source: FeatureSource,
+    *,
+    batch: int = BATCH,
+    sigma: float = SIGMA,
+    places: PlaceScores | None = None,
 ) -> Iterator[Scored]:
     """Score the records of a source in their order.
 
@@ -48,29 +54,55 @@ def score_source(
     the map. Tiles of different records share no batch, and neither do records over a multiple of
     ``batch``, so that a run that goes on after an interruption gives the same bits.
 
+    With ``places``, maps are in deviations of sound images at each place, in the modality where
+    they are most, and image scores are read from them alone.
+
     Parameters
     ----------
     detector : fitted
     source : of what the detector reads
     batch : images or tiles at once
     sigma : of the smoothing, in px of the encoder's image
+    places : what sound images score, by view and place
 
     Raises
     ------
     InputError, ImageError
-        An image cannot be used.
+        An image cannot be used, or is of a view that ``places`` does not know.
     MvpsError
         A map is not finite.
     """
+    read = _Reader(detector, source, sigma, places)
     if source.preprocess.tile:
-        yield from _score_tiles(detector, source, batch, sigma)
+        yield from _score_tiles(read, batch)
         return
-    records = iter(source.records)
-    for features in source.batches(batch):
-        found = _scores(detector, features, source, sigma)
+    for start, features in zip(count(0, batch), source.batches(batch)):
+        items = source.items[start : start + batch]
+        found = read(features, items)
         images = image_scores(found.maps) if found.images is None else found.images
-        for values, score in zip(found.maps.cpu().numpy(), images.tolist(), strict=True):
-            yield _checked(Scored(next(records), score, values))
+        for item, values, score in zip(
+            items, found.maps.cpu().numpy(), images.tolist(), strict=True
+        ):
+            yield _checked(Scored(item.record, score, values))
+
+
+def place_moments(
+    detector: Detector,
+    source: FeatureSource,
+    *,
+    batch: int = BATCH,
+    progress: Callable[[int], None] = lambda _: None,
+) -> PlaceScores:
+    """What the sound images of a source score at each place; see :func:`place_scores`."""
+
+    def scored() -> Iterator[tuple[Item, Any]]:
+        items = iter(source.items)
+        for features in source.batches(batch):
+            parts = _by_modality(detector.score(features))
+            yield from zip(islice(items, len(parts)), parts, strict=True)
+            progress(len(parts))
+
+    return place_scores(scored())
 
 
 class _Found(NamedTuple):
@@ -80,25 +112,44 @@ class _Found(NamedTuple):
     images: Any | None
 
 
-def _scores(detector: Detector, features: Features, source: FeatureSource, sigma: float) -> _Found:
-    found = detector.score(features)
-    tokens = found.tokens.detach().float()
-    return _Found(anomaly_maps(tokens, source.grid, source.preprocess.crop, sigma), found.images)
+@dataclass(frozen=True)
+class _Reader:
+    """From features of a batch to its maps and scores."""
+
+    detector: Detector
+    source: FeatureSource
+    sigma: float
+    places: PlaceScores | None
+
+    def __call__(self, features: Features, items: Sequence[Item]) -> _Found:
+        found = self.detector.score(features)
+        images = found.images if self.places is None else None
+        tokens = found.tokens.detach().float()
+        if self.places is not None:
+            tokens = self.places.standing(_by_modality(found), items)
+        size = self.source.preprocess.crop
+        return _Found(anomaly_maps(tokens, self.source.grid, size, self.sigma), images)
 
 
-def _score_tiles(
-    detector: Detector, source: FeatureSource, batch: int, sigma: float
-) -> Iterator[Scored]:
+def _by_modality(found: Scores) -> Any:
+    """Token scores (B, M, N); of one modality where they are not told apart."""
+    tokens = found.tokens[:, None] if found.modalities is None else found.modalities
+    return tokens.detach().float()
+
+
+def _score_tiles(read: _Reader, batch: int) -> Iterator[Scored]:
+    source = read.source
     parts = _tile_parts(source, batch)
     coming = source.parts([part for of_record in parts for part in of_record], whole=True)
     for record, of_record in zip(source.records, parts, strict=True):
         whole = Blend(source.preprocess.tiling(record))
         own: list[float] = []
         for part in of_record:
-            found = _scores(detector, next(coming), source, sigma)
+            items = [source.items[i] for i in part]
+            found = read(next(coming), items)
             own += [] if found.images is None else found.images.tolist()
-            for index, values in zip(part, found.maps.cpu().numpy(), strict=True):
-                _add(whole, source.items[index], values)
+            for item, values in zip(items, found.maps.cpu().numpy(), strict=True):
+                _add(whole, item, values)
         blended = whole.finish()
         yield _checked(Scored(record, max(own) if own else top_mean(blended), blended))
 

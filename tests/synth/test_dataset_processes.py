@@ -63,7 +63,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: int) -> None:
     )
     workers = _when(lambda: found if len(found := _processes(tmp_path)) == 2 else None)
     run.send_signal(number)
-    run.wait(20)
+    run.wait(60)
     assert _when(lambda: not any(map(_alive, workers)))
 
 
