@@ -17,6 +17,7 @@ from mvps.cli.dataset_options import (
     read_options,
 )
 from mvps.cli.detect_cache import size_of
+from mvps.cli.detect_train import blocks_of
 from mvps.cli.normals import named_path
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def ablate(
         ),
     ] = None,
     encoder: Annotated[str | None, typer.Option(help="As for mvps detect train.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Blocks to read.", show_default="2 to 9")
+    ] = None,
     size: Annotated[int, typer.Option(help="Side in px of the encoder's image.")] = 392,
     crop: Annotated[bool, typer.Option("--crop/--no-crop", help="Keep the centre, or all.")] = True,
     steps: Annotated[int, typer.Option(help="Of each training, at most.")] = 5000,
@@ -88,7 +92,7 @@ def ablate(
     from mvps.detect.ablation import ROWS, TABLE, rows_of
     from mvps.detect.ablation import ablate as run_ablation
     from mvps.detect.cache import FeatureCache, default_folder
-    from mvps.detect.encoder import DEFAULT_ENCODER
+    from mvps.detect.encoder import DEFAULT_ENCODER, DEFAULT_LAYERS
     from mvps.detect.published import AS_PUBLISHED, ablation_table
     from mvps.detect.recipe import Recipe
     from mvps.detect.run_settings import RunSettings
@@ -97,6 +101,7 @@ def ablate(
     dataset = read_dataset(data, layout, options)
     settings = RunSettings(
         encoder=encoder or DEFAULT_ENCODER,
+        layers=blocks_of(layers) if layers else DEFAULT_LAYERS,
         resize=round(size * 448 / 392) if crop else size,
         crop=size,
         recipe=Recipe(batch=batch),

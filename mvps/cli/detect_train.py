@@ -58,7 +58,8 @@ def register(app: typer.Typer) -> None:
     app.command("train", help=_HELP, short_help="Train a detector.")(train)
 
 
-def _list(text: str) -> tuple[int, ...]:
+def blocks_of(text: str) -> tuple[int, ...]:
+    """Blocks of an encoder, parted by commas."""
     try:
         return tuple(int(word) for word in text.split(","))
     except ValueError:
@@ -168,7 +169,7 @@ def _settings(words: Mapping[str, Any]) -> RunSettings:
     whole = bool(tile) or not words["crop"]
     return RunSettings(
         encoder=words["encoder"] or DEFAULT_ENCODER,
-        layers=_list(words["layers"]) if words["layers"] else DEFAULT_LAYERS,
+        layers=blocks_of(words["layers"]) if words["layers"] else DEFAULT_LAYERS,
         resize=size if whole else round(size * 448 / 392),
         crop=size,
         overlap=(tile // 4 if overlap is None else overlap) if tile else 0,

@@ -11,6 +11,8 @@ from mvps.datasets.tree import Tree
 from mvps.errors import InputError
 from mvps.yaml_nodes import did_you_mean
 
+_REALIAD = ("realiad", "realiad-d3", "realiad-mvn")
+
 
 def _never(_: Tree) -> bool:
     return False
@@ -56,6 +58,7 @@ def read_dataset(
     if layout is None and options.patterns:
         layout = "pattern"
     chosen = _known(layout) if layout else recognise(tree)
+    _check_options(chosen, options)
     dataset = chosen.read(tree, options)
     if not dataset.records:
         raise InputError(folder, *_nothing(chosen, tree, options))
@@ -64,6 +67,19 @@ def read_dataset(
         remedy = did_you_mean(missing[0], dataset.categories)
         raise InputError("--category", f"no category {missing[0]!r}", remedy)
     return dataset
+
+
+def _check_options(layout: Layout, options: ReadOptions) -> None:
+    """Refuse what the reader of a layout would pass over."""
+    for option, given, readers in (
+        ("--pattern", options.patterns, ("pattern",)),
+        ("--lists", options.lists, _REALIAD),
+        ("--images", options.images, _REALIAD),
+        ("--labels", options.labels, ("mvps-run",)),
+    ):
+        if given and layout.name not in readers:
+            what = f"says nothing to the layout {layout.name}"
+            raise InputError(option, what, f"leave it out, or --layout {' or '.join(readers)}")
 
 
 def recognise(tree: Tree) -> Layout:

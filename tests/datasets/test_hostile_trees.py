@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mvps.datasets import lists, read_dataset
+from mvps.datasets import ReadOptions, lists, read_dataset
 from mvps.errors import InputError
 
 
@@ -189,3 +189,15 @@ def test_whatever_a_list_holds_it_is_read_or_refused_in_one_line(
         return
     for record in dataset.records:
         assert all(p is None or p.is_relative_to(tree) for p in (record.rgb, record.normals))
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [("lists", "some"), ("images", "some"), ("labels", Path("labels.csv")), ("patterns", ("x",))],
+)
+def test_an_option_that_a_layout_does_not_read_is_refused(
+    tmp_path: Path, option: str, given: Any
+) -> None:
+    dataset_trees.mvtec_ad(tmp_path / "set")
+    with pytest.raises(InputError, match=rf"--{option.rstrip('s')}.*mvtec-ad.*leave it out"):
+        read_dataset(tmp_path / "set", "mvtec-ad", ReadOptions(**{option: given}))
