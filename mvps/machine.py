@@ -34,7 +34,7 @@ def return_large_blocks() -> None:
 
     glibc would soon keep them in its heap, among small ones that outlive them.
     """
-    _tell_allocator("mallopt", _MMAP_THRESHOLD, 1 << 20)
+    _tell_allocator("mallopt", _MMAP_THRESHOLD, 1 << 18)
 
 
 def _tell_allocator(function: str, *numbers: int) -> None:

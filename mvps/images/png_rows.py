@@ -26,7 +26,7 @@ _IDAT_SUM = isal_zlib.crc32(_IDAT)
 # Bytes read at once; what becomes of them stays in the second-level cache.
 _WINDOW = 1 << 16
 # Bytes inflated at once, which a reader holds until they are asked for.
-_INFLATED = 1 << 18
+_INFLATED = 1 << 17
 # Checksums of up to 5 KiB keep the interpreter lock. Handing it over takes longer than a small
 # chunk does, and libpng writes thousands of those.
 _LOCKED, _SMALL = 4096, 1 << 14

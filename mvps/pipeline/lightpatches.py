@@ -25,6 +25,7 @@ BANDS = (0.25, 0.75)  # where the rows of patches lie
 EARLY_BANDS = (0.25, 0.5)  # in files whose rows can only be decoded one after another
 PER_BAND = 2
 GLANCE = 16  # px between the pixels that decide which patches are worth keeping
+GLANCED = 32  # rows that hold them, fewer than the lowest strip
 SATURATED = 0.99  # of full scale
 
 
@@ -140,7 +141,7 @@ class PatchGatherer:
         width, height = self._width, self._height
         glances = []
         for left in range((self._columns % width) // 2, self._columns - width + 1, width):
-            part = np.s_[::GLANCE, left : left + width : GLANCE]
+            part = np.s_[:GLANCED:GLANCE, left : left + width : GLANCE]
             glances.append((_worth(_grey(block[:, *part], mask[part], self._problem)), left))
         band.chosen = sorted(glances, key=lambda scored: -scored[0])[:PER_BAND]
         shape = (len(block), height, width, block.shape[-1])

@@ -128,6 +128,12 @@ class StripSource:
         plain = all(light.info.compression == "none" for light in self._lights)
         return plain and pixel_bytes <= LEAN_PIXEL
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether any number of rows costs the same; coded strips are decoded whole."""
+        infos = [light.info for light in self._lights]
+        return all(info.format == "png" or info.compression == "none" for info in infos)
+
     def __enter__(self) -> Self:
         return self
 
@@ -139,20 +145,23 @@ class StripSource:
     ) -> None:
         self._files.close()
 
-    def strips(self, first_rows: Iterable[int] | None = None) -> Iterator[Strip]:
+    def strips(
+        self, first_rows: Iterable[int] | None = None, *, height: int = STRIP_ROWS
+    ) -> Iterator[Strip]:
         """Strips from top to bottom, or those that start at the given rows of the maps.
 
-        Each one's arrays are overwritten by the next.
+        Each one's arrays are overwritten by the next. Statistics are those of strips of
+        ``STRIP_ROWS``, whatever the height.
         """
         channels = () if self.channels == 1 else (self.channels,)
-        shape = (len(self._lights), STRIP_ROWS * self.width, *channels)
+        shape = (len(self._lights), height * self.width, *channels)
         block = np.empty(shape, self.dtype)
-        starts = range(0, self._height, STRIP_ROWS) if first_rows is None else first_rows
+        starts = range(0, self._height, height) if first_rows is None else first_rows
         for row in starts:
-            rows = min(STRIP_ROWS, self._height - row)
-            yield self._strip(row, rows, block)
+            rows = min(height, self._height - row)
+            yield self._strip(row, rows, block, row % STRIP_ROWS == 0 or height == STRIP_ROWS)
 
-    def _strip(self, row: int, rows: int, block: NDArray[Any]) -> Strip:
+    def _strip(self, row: int, rows: int, block: NDArray[Any], counted: bool) -> Strip:
         y0, y1 = row * self._bin, (row + rows) * self._bin
         count = rows * self.width
         samples = block[:, :count]
@@ -172,8 +181,9 @@ class StripSource:
 
         lights = range(len(self._lights))
         first_rows = list(self._pool.map(fill, lights) if self._pool else map(fill, lights))
-        inside = None if mask is None or self._bin > 1 else mask[: self.width] > 0
-        self.statistics.add(np.stack(first_rows), inside)
+        if counted:
+            inside = None if mask is None or self._bin > 1 else mask[: self.width] > 0
+            self.statistics.add(np.stack(first_rows), inside)
         raw_pixels = (y1 - y0) * self.width * self._bin * len(self._lights)
         return Strip(rows, raw_pixels, samples, mask, wanted)
 

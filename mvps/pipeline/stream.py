@@ -35,8 +35,8 @@ from mvps.stereo.auto import Choice
 
 SATURATED_SHARE = 0.01  # from here on highlights visibly bend least-squares normals
 BLACK_SHARE = 0.25
-# Of a strip at once. All of them means fewer turns at the interpreter, for which other workers
-# wait; half of them keeps a worker small where reading takes much memory already.
+# Of a strip at once. All of them means fewer turns at the interpreter; half of them keeps a worker
+# small where reading takes much memory already.
 SOLVED_ROWS = STRIP_ROWS // 2
 DEGENERATE_SHARE = 0.01
 
@@ -287,7 +287,7 @@ def _stream(
     whole = StripOut.empty(source.width * rows, problem, quality=quality, examined=quality)
     summary = QualitySummary(problem.noise) if quality else None
     total = Figures(statistics=source.statistics, quality=summary)
-    strips = source.strips()
+    strips = source.strips(height=rows if source.by_rows else STRIP_ROWS)
     row = 0
     if look is not None:
         look.begin(source)
