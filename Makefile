@@ -56,6 +56,10 @@ bench: $(BIN)/.dev ## every benchmark; prints tables, writes benchmarks/results/
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/near.py
 	$(BIN)/python benchmarks/surface.py
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/train.py
+	$(BIN)/python benchmarks/synth.py --full-size
+	$(BIN)/python benchmarks/synth_masks.py
 
 clean:
 	rm -rf build dist *.egg-info $(OUT) $(DETECT_OUT)
