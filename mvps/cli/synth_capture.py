@@ -83,10 +83,21 @@ def capture(
             help="Raw value of darkness; a dark frame is written too.", rich_help_panel=_RIG
         ),
     ] = 0.0,
+    psf: Annotated[
+        float | None,
+        typer.Option(
+            help="Point spread of the lens, deviation in pixels. (0.55; 0 without noise)",
+            rich_help_panel=_RIG,
+        ),
+    ] = None,
     vignetting: Annotated[
-        float,
-        typer.Option(help="Share of light lost in the corners, 0 to 0.9.", rich_help_panel=_RIG),
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            help="Strength of the fall-off to the corners, 0 to 0.9; they lose 3/4 of it. "
+            "(0.1; 0 without noise)",
+            rich_help_panel=_RIG,
+        ),
+    ] = None,
     colour: Annotated[
         bool,
         typer.Option("--colour/--grey", help="Raw stacks in RGB.", rich_help_panel=_RIG),
@@ -151,6 +162,7 @@ def capture(
         noise=noise,
         full_well=full_well,
         black_level=black_level,
+        psf=psf,
         vignetting=vignetting,
         colour=colour,
         interreflection=interreflection,

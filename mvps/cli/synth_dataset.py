@@ -113,6 +113,20 @@ def dataset(
             rich_help_panel=_RIG,
         ),
     ] = None,
+    psf: Annotated[
+        float | None,
+        typer.Option(
+            help="Point spread of the lens, deviation in pixels. (0.55; 0 without noise)",
+            rich_help_panel=_RIG,
+        ),
+    ] = None,
+    vignetting: Annotated[
+        float | None,
+        typer.Option(
+            help="Strength of the fall-off to the corners, 0 to 0.9. (0.1; 0 without noise)",
+            rich_help_panel=_RIG,
+        ),
+    ] = None,
     interreflection: Annotated[
         bool | None,
         typer.Option(

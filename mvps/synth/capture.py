@@ -17,11 +17,13 @@ from mvps.synth.capture_files import write_rig, write_stack, write_truth
 from mvps.synth.layout import TRUTH, rng_for, seed_for
 from mvps.synth.placing import Placement
 from mvps.synth.sample import check_shot
+from mvps.synth.sensor import MAX_PSF_PX
 from mvps.synth.shot import ShotSettings, take
 from mvps.synth.specimen import Specimen, build_specimen, draw_defects
 from mvps.synth.station import (
     Station,
     aim,
+    below_horizon,
     check_kinds,
     cut_off,
     lights_of,
@@ -46,7 +48,8 @@ class CaptureOptions:
     lights, light_file : number of lights in a ring, or a file in its place
     width, height : of a picture, px; 0 for 512, or the camera's own
     samples : rays a pixel
-    bits, noise, full_well, black_level, vignetting, colour : of the sensor of the raw stacks
+    bits, noise, full_well, black_level, colour : of the sensor of the raw stacks
+    psf, vignetting : of the lens; None is that of the rig with noise, and 0 without
     interreflection : one bounce between surfaces
     defects : kinds to put on the part
     material : preset for the whole part, or empty
@@ -67,7 +70,8 @@ class CaptureOptions:
     noise: bool = True
     full_well: float = 10_500.0
     black_level: float = 0.0
-    vignetting: float = 0.0
+    psf: float | None = None
+    vignetting: float | None = None
     colour: bool = False
     interreflection: bool = False
     defects: tuple[str, ...] = ()
@@ -135,13 +139,12 @@ def plan_capture(out: Path, options: CaptureOptions) -> CapturePlan:
     views = views_of(
         subject.part, options.views, options.size, lights_of(options.lights, options.light_file)
     )
-    sensor = replace(
-        make_sensor(
-            options.bits,
-            noise=options.noise,
-            full_well=options.full_well,
-            black_level=options.black_level,
-        ),
+    sensor = make_sensor(
+        options.bits,
+        noise=options.noise,
+        full_well=options.full_well,
+        black_level=options.black_level,
+        psf_px=options.psf,
         vignetting=options.vignetting,
     )
     settings = ShotSettings(options.samples, sensor, options.colour, options.interreflection)
@@ -155,7 +158,11 @@ def plan_capture(out: Path, options: CaptureOptions) -> CapturePlan:
     )
     for view in views:
         check_view(view, specimen.renderer.scene.part)
-    warnings = (*station.warnings, *cut_off(views, specimen.renderer.scene.part))
+    warnings = (
+        *station.warnings,
+        *below_horizon(views, plate=options.ground),
+        *cut_off(views, specimen.renderer.scene.part),
+    )
     return CapturePlan(out, options, replace(station, warnings=warnings), specimen)
 
 
@@ -184,7 +191,7 @@ def write_capture(plan: CapturePlan, progress: Callable[[], None] = lambda: None
         renderer = plan.specimen.renderer
         truth = renderer.truth(view)
         shot = take(renderer, view, station.settings, exposure=exposure, truth=truth, rng=rng)
-        mask = plan.specimen.mask(view, truth) if options.defects else None
+        mask = plan.specimen.mask(view, options.samples) if options.defects else None
         write_stack(out / view.name, shot)
         write_truth(out / TRUTH / view.name, truth, mask)
         views[view.name] = {
@@ -219,7 +226,8 @@ def _check_numbers(options: CaptureOptions) -> None:
         ("--lights", 4 if options.light_file else options.lights, 3, 128),
         ("--samples", options.samples, 1, 4096),
         ("--full-well", options.full_well, 100, 1e9),
-        ("--vignetting", options.vignetting, 0, 0.9),
+        ("--psf", options.psf or 0, 0, MAX_PSF_PX),
+        ("--vignetting", options.vignetting or 0, 0, 0.9),
         ("--seed", options.seed, 0, 2**53),
     )
     for option, value, low, high in ranges:

@@ -11,6 +11,7 @@ from typing import Any
 from mvps.errors import InputError
 from mvps.files import write_text
 from mvps.synth.layout import OK, SETTINGS, SampleName
+from mvps.synth.sensor import MAX_PSF_PX
 from mvps.yaml_nodes import Node, did_you_mean, read_yaml
 
 MAX_SAMPLES = 9999  # of a category: the four digits of a name
@@ -46,6 +47,7 @@ class DatasetOptions:
     bits : of the sensor, 8, 12 or 16
     noise : shot and read noise
     full_well : electrons at full scale; frames averaged multiply it
+    psf, vignetting : of the lens; None is that of the rig with noise, and 0 without
     interreflection : one bounce between surfaces
     ground : "plate", or "plain" without its grain, which makes smaller files
     seed : of everything random
@@ -72,6 +74,8 @@ class DatasetOptions:
     bits: int = 12
     noise: bool = True
     full_well: float = 10_500.0
+    psf: float | None = None
+    vignetting: float | None = None
     interreflection: bool = False
     ground: str = "plate"
     seed: int = 0
@@ -107,6 +111,8 @@ class DatasetOptions:
             ("--raw", self.raw, -1, MAX_SAMPLES),
             ("--samples", self.samples, 1, 4096),
             ("--full-well", self.full_well, 100, 1e9),
+            ("--psf", self.psf or 0, 0, MAX_PSF_PX),
+            ("--vignetting", self.vignetting or 0, 0, 0.9),
             ("--seed", self.seed, 0, 2**53),
         )
 
@@ -219,6 +225,7 @@ _READERS: dict[str, Callable[[Node], Any]] = {
         "int | None": _COUNT,
         "bool": _flag,
         "float": Node.number,
+        "float | None": Node.number,
         "str": Node.text,
         "tuple[str, ...]": _words,
     }[str(field.type)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mvps.errors import InputError
 from mvps.synth.defect_chips import draw_chip
-from mvps.synth.defect_matter import matter_footprint
+from mvps.synth.defect_matter import contrast, matter_footprint
 from mvps.synth.defect_paths import draw_crack, draw_fibre, draw_scratch
 from mvps.synth.defect_pins import draw_bent_pin, draw_lost_pin
 from mvps.synth.defect_ranges import RANGES, STEEPEST, Range, draw_depth, draw_from, ranges_of
@@ -45,6 +45,7 @@ TOP_COSINE = 0.9  # a surface that looks up
 SIDE_COSINE = 0.12  # a side wall
 WALL_SHARE = 0.6  # of the thickness of a wall, the deepest that a defect may go
 FLATTEST = 0.75  # cosine between a chart's normal and its steepest face
+LEAST_STAIN = 0.25  # contrast of a stain with whatever it lies on
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class _Site:
     where: str
     chance: Array  # (F,) of each face
     normals: Array
+    colour: Array  # (F, 3) linear
 
 
 def draw_defect(
@@ -71,7 +73,7 @@ def draw_defect(
 
     Parameters
     ----------
-    part : of the catalogue, or any with ``name``, ``mesh`` (welded, z up) and ``pins``
+    part : of the catalogue, or any with ``name``, ``mesh`` (welded, z up), ``looks`` and ``pins``
     ranges : (smallest, largest) by the words of ``RANGES[kind]``, in place of the usual ones
     where : "top" for surfaces that look up, "side" for side walls, "any"
     label : number of the defect
@@ -143,7 +145,10 @@ def _site(part: Part, where: str) -> _Site:
     allowed = {"top": up > TOP_COSINE, "side": np.abs(up) < SIDE_COSINE}.get(where, up > -0.2)
     chance = face_areas(part.mesh) * allowed
     total = chance.sum()
-    return _Site(part.mesh, Rays(part.mesh), where, chance / total if total else chance, normals)
+    chance = chance / total if total else chance
+    colours = np.array([part.looks[name].colour for name in part.mesh.materials])
+    colour = colours[part.mesh.material]
+    return _Site(part.mesh, Rays(part.mesh), where, chance, normals, colour)
 
 
 def _draw_shape(kind: str, rng: np.random.Generator, spans: Mapping[str, Range]) -> Defect:
@@ -195,7 +200,10 @@ def _draw_place(site: _Site, shape: Defect, rng: np.random.Generator) -> Defect:
 
 
 def _fits(site: _Site, defect: Defect, footprint: Footprint) -> bool:
-    """Whether a smooth, thick enough, visible patch lies under the whole footprint."""
+    """Whether a smooth, thick enough, visible patch lies under the whole footprint.
+
+    A stain is visible where its colour is another than that of the patch.
+    """
     chart = chart_at(defect.position, defect.normal, defect.direction)
     flat = chart.flat(site.mesh.vertices[site.mesh.faces])
     near = footprint.near(flat) & (np.abs(flat[..., 2]).min(axis=1) < 4 * defect.size_mm)
@@ -207,6 +215,10 @@ def _fits(site: _Site, defect: Defect, footprint: Footprint) -> bool:
     probes = _probes(footprint)
     flat = flat[near]
     patch &= face_normals(local) @ chart.axes[2] > FLATTEST
+    if defect.kind == "discoloration":
+        stain = np.asarray(defect.parameters["colour"])
+        if (contrast(site.colour[near][patch], stain) < LEAST_STAIN).any():
+            return False
     level = _highest(heights_over(flat[patch], probes))
     if np.isinf(level).any():
         return False

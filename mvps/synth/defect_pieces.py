@@ -45,7 +45,7 @@ def bend_pin(mesh: Mesh, looks: Looks, defect: Defect) -> Damaged:
         along = chart.flat(corners)[..., 0]
         return np.asarray((along.max(axis=1) > 0) & (along.min(axis=1) < arc))
 
-    sound = join([body, refine(piece, in_arc, arc / BEND_EDGES, smooth=False)])
+    sound = join([body, refine(piece, in_arc, arc / BEND_EDGES)])
     moving = np.zeros(len(sound.faces), np.bool_)
     moving[len(body.faces) :] = True
     shift = np.zeros_like(sound.vertices)
@@ -114,7 +114,7 @@ def chip_is_clean(local: Mesh, defect: Defect, chart: Chart) -> bool:
 def refine_chip(mesh: Mesh, defect: Defect, chart: Chart, count: int) -> Mesh:
     """Finer faces where a chip is to be broken out, ``count`` along it."""
     edge = defect.size_mm / count
-    return refine_near(mesh, chip_region(defect, chart, edge), edge, smooth=False)
+    return refine_near(mesh, chip_region(defect, chart, edge), edge)
 
 
 def chip_region(defect: Defect, chart: Chart, edge: float) -> Region:

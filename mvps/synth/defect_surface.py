@@ -188,7 +188,7 @@ def refine_patch(mesh: Mesh, chart: Chart, footprint: Footprint) -> Mesh:
     return refine_near(mesh, touches, footprint.edge)
 
 
-def refine_near(mesh: Mesh, touches: Region, edge_mm: float, *, smooth: bool = True) -> Mesh:
+def refine_near(mesh: Mesh, touches: Region, edge_mm: float) -> Mesh:
     """Refine the faces that ``touches`` picks; of a large mesh at the cost of those alone.
 
     Edges come down by halves, so that the longest go first and long thin faces become even ones.
@@ -205,13 +205,12 @@ def refine_near(mesh: Mesh, touches: Region, edge_mm: float, *, smooth: bool = T
             local = with_neighbours(mesh, local)
     number = np.unique(mesh.faces[local])
     piece = take_faces(mesh, local)
-    smooth = smooth and not is_flat(mesh, picked)
     sides = corner[picked] - np.roll(corner[picked], 1, axis=1)
     edge = float(np.linalg.norm(sides, axis=2).max()) / 2
     while edge > edge_mm:
-        piece = refine(piece, touches, edge, smooth=smooth)
+        piece = refine(piece, touches, edge)
         edge /= 2
-    piece = refine(piece, touches, edge_mm, smooth=smooth)
+    piece = refine(piece, touches, edge_mm)
     fresh = np.arange(len(piece.vertices) - len(number)) + len(mesh.vertices)
     number = np.concatenate([number, fresh]).astype(np.int32)
     return replace(
@@ -297,7 +296,7 @@ def with_neighbours(mesh: Mesh, faces: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def is_flat(mesh: Mesh, faces: NDArray[np.bool_]) -> bool:
-    """Whether no smooth edge between the faces turns: their pieces are to stay in their planes."""
+    """Whether no smooth edge between the faces turns: none of them belongs to what is round."""
     chosen = mesh.faces[faces]
     normals = face_normals(replace(mesh, faces=chosen))
     one, two = _neighbours(chosen, len(mesh.vertices))

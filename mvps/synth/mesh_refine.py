@@ -1,13 +1,13 @@
 """Finer triangles where they are needed: for a defect, or so that what is round looks round.
 
-Edges are halved, so neighbours always agree and a closed mesh stays closed. A new vertex of a
-smooth surface lies on a cubic through the ends of its edge with the tangents that the normals
-demand: the border curves of Vlachos et al., "Curved PN triangles" (I3D 2001).
+Edges are halved, so neighbours always agree and a closed mesh stays closed. Refinement leaves the
+surface as it is; rounding puts a new vertex on a cubic through the ends of its edge with the
+tangents that the normals demand: the border curves of Vlachos et al., "Curved PN triangles" (I3D
+2001).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -40,10 +40,14 @@ QUADRANGLES: dict[int, tuple[tuple[int, int, int], tuple[int, int, int, int]]] =
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A mesh under refinement, with normals where new vertices or shading need them."""
+    """A mesh under refinement, with normals where new vertices or shading need them.
+
+    ``curved`` puts new vertices on the smooth surface; ``parent`` (F,) is the face that each piece
+    comes from.
+    """
 
     mesh: Mesh
-    smooth: bool
+    curved: bool
     parent: NDArray[np.int64]
 
 
@@ -51,26 +55,22 @@ def refine(
     mesh: Mesh,
     region: NDArray[np.bool_] | Region,
     edge_mm: float,
-    *,
-    smooth: bool = True,
-    crease_deg: float = CREASE_DEG,
 ) -> Mesh:
     """Halve the edges of the faces of a region until none is longer than ``edge_mm``.
 
-    Faces beside the region are divided only where they share a halved edge, and then at their
-    longest as well (Rivara, Int. J. Numer. Methods Eng. 1984): cut across their short sides alone
-    they would end as slivers. Material, CAD face
-    and label go on to the pieces of a face, and so do normals that the mesh keeps: halfway between
-    two corners lies the mean of theirs, as shading has it.
+    No point of the surface moves: what is beside a defect looks as it does without. Faces beside
+    the region are divided only where they share a halved edge, and then at their longest as well
+    (Rivara, Int. J. Numer. Methods Eng. 1984): cut across their short sides alone they would end as
+    slivers. Material, CAD face and label go on to the pieces of a face, and so do normals that the
+    mesh keeps: halfway between two corners lies the mean of theirs, as shading has it.
 
     Parameters
     ----------
     mesh : welded
     region : mask (F,) of faces that are refined as a whole, or a function of the corners (F, 3, 3)
         of triangles that says which ones to refine further: it keeps a small defect on a large
-        face local, as :func:`near_path` does
+        face local
     edge_mm : greatest length of an edge in the region, mm
-    smooth : put new vertices on the smooth surface that the normals describe, not on the facet
 
     Raises
     ------
@@ -78,8 +78,7 @@ def refine(
         ``edge_mm`` is not above zero, or demands more than eight million faces.
     """
     _check_edge(edge_mm)
-    normals = corner_normals(mesh, crease_deg) if smooth else mesh.normals
-    state = _State(replace(mesh, normals=normals), smooth, np.arange(len(mesh.faces)))
+    state = _State(mesh, False, np.arange(len(mesh.faces)))
 
     def wanted(state: _State) -> NDArray[np.bool_]:
         if callable(region):
@@ -92,8 +91,7 @@ def refine(
         lengths = _lengths(state.mesh, edges)
         return _with_longest(marked & (lengths > edge_mm), edges, lengths)
 
-    finer = _halve(state, long, edge_mm).mesh
-    return finer if mesh.normals is not None else replace(finer, normals=None)
+    return _halve(state, long, edge_mm).mesh
 
 
 def rounded(
@@ -128,24 +126,6 @@ def rounded(
 
     finer = _halve(state, bent, edge_mm).mesh
     return replace(finer, normals=None)
-
-
-def near_path(points: NDArray[np.float64], radius_mm: float) -> Region:
-    """Region of the triangles that may come within a radius of a path (N, 3) of N >= 1 points."""
-    path = np.atleast_2d(np.asarray(points, np.float64))
-
-    def touches(corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-        middle = corners.mean(axis=1)
-        reach = np.linalg.norm(corners - middle[:, None], axis=2).max(axis=1) + radius_mm
-        nearest = np.linalg.norm(middle - path[0], axis=1)
-        for start, end in itertools.pairwise(path):
-            along = end - start
-            share = (middle - start) @ along / max(float(along @ along), 1e-30)
-            foot = start + np.clip(share, 0, 1)[:, None] * along
-            nearest = np.minimum(nearest, np.linalg.norm(middle - foot, axis=1))
-        return np.asarray(nearest <= reach)
-
-    return touches
 
 
 def _check_edge(edge_mm: float) -> None:
@@ -220,7 +200,7 @@ def _split(state: _State, edges: Edges, marked: NDArray[np.bool_]) -> _State:
         label=mesh.label[row],
         normals=normals,
     )
-    return _State(finer, state.smooth, state.parent[row])
+    return _State(finer, state.curved, state.parent[row])
 
 
 def _pieces(
@@ -244,7 +224,7 @@ def _middles(state: _State, edges: Edges, marked: NDArray[np.bool_]) -> NDArray[
     mesh = state.mesh
     ends = mesh.vertices[edges.ends[marked]]
     straight = np.asarray(ends.mean(axis=1))
-    if not state.smooth or mesh.normals is None:
+    if not state.curved or mesh.normals is None:
         return straight
     tangents = _tangents(mesh.normals, mesh, edges, np.flatnonzero(marked))
     return straight + (tangents[:, 0] - tangents[:, 1]) / 8

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -73,6 +74,8 @@ def open_mitsuba(variant: str | None = None) -> Any:
 @cache
 def _choose(variant: str | None) -> str:
     """The variant to set; LLVM is made known to Dr.Jit, or its lack to the reader, once."""
+    if variant != SCALAR:
+        _check_variable()
     library = None if variant == SCALAR else working_library()
     if library is not None:
         os.environ[VARIABLE] = str(library)
@@ -80,8 +83,21 @@ def _choose(variant: str | None) -> str:
     if variant == VECTOR:
         raise InputError(VECTOR, ADVICE)
     if variant is None and importlib.util.find_spec("mitsuba"):
-        console.warn(ADVICE)
+        _warn(ADVICE)
     return SCALAR
+
+
+def _check_variable() -> None:
+    """Say so where the variable names no file, since another library is taken then."""
+    stated = os.environ.get(VARIABLE, "")
+    if stated and not Path(stated).is_file():
+        _warn(f"{VARIABLE} names {stated}, which is no file; the usual folders are searched")
+
+
+def _warn(text: str) -> None:
+    """Warn once a run: workers leave it to the process that starts them."""
+    if multiprocessing.parent_process() is None:
+        console.warn(text)
 
 
 def use_threads(count: int) -> None:

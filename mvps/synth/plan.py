@@ -20,7 +20,7 @@ from mvps.stereo import solve
 from mvps.stereo.evaluate import angular_error, known
 from mvps.synth.layout import rng_for
 from mvps.synth.renderer import Renderer
-from mvps.synth.sensor import Sensor, expose, exposure_for
+from mvps.synth.sensor import Sensor, expose, exposure_for, spread
 from mvps.synth.shot import SHARE, WHITE_AT, ShotSettings, stack_radiance
 from mvps.synth.views import View, ring
 
@@ -203,11 +203,11 @@ def _photograph(scene: SweepScene, rig: LightRig, rng: np.random.Generator) -> _
     sound = stack_radiance(scene.sound, view, scene.settings)
     gain = exposure_for(sound, WHITE_AT, SHARE)
     sensor = replace(scene.settings.sensor, exposure=gain)
-    still, noisy = _still(sound, gain), _photographed(sound, sensor, rng)
+    still, noisy = _still(sound, sensor), _photographed(sound, sensor, rng)
     if scene.damaged is None:
         return _Photographs(still, noisy)
     marred = stack_radiance(scene.damaged, view, scene.settings)
-    return _Photographs(still, noisy, _still(marred, gain), _photographed(marred, sensor, rng))
+    return _Photographs(still, noisy, _still(marred, sensor), _photographed(marred, sensor, rng))
 
 
 def _try(
@@ -229,9 +229,10 @@ def _try(
     return _Trial(errors, noise, contrast, _rms(angular_error(marred_noisy, marred, scene.mask)))
 
 
-def _still(radiance: NDArray[np.float32], gain: float) -> NDArray[np.float32]:
-    """What a sensor without noise makes of a stack, 1 at full scale."""
-    return np.asarray(np.minimum(radiance * gain, 1), np.float32)
+def _still(radiance: NDArray[np.float32], sensor: Sensor) -> NDArray[np.float32]:
+    """What the same lens gives a sensor without noise or steps, 1 at full scale."""
+    arriving = np.stack([spread(each, sensor.psf_px) for each in radiance])
+    return np.asarray(np.minimum(arriving * sensor.exposure, 1), np.float32)
 
 
 def _photographed(

@@ -88,7 +88,7 @@ def plan_scene(subject: PlanSubject) -> PlannedScene:
         rng = rng_for(subject.seed, found.name, subject.defect, attempt)
         defects = draw_defects(found.part, (subject.defect,), rng)
         specimen: Specimen = build_specimen(found.part, placement, defects, seed=seed)
-        mask = specimen.mask(views[0], specimen.renderer.truth(views[0]))
+        mask = specimen.mask(views[0], subject.samples)
         if (pixels := int(np.count_nonzero(mask))) >= FEWEST_PIXELS:
             defect = defects[0]
             text += (

@@ -55,12 +55,15 @@ def run_tasks(
     MvpsError
         A worker was killed, or the disk is full; whatever came before stands.
     """
+    from mvps.synth.mitsuba_door import open_mitsuba
+
     threads = max(1, cores() // workers)
     if workers == 1:
         _limit_threads(threads)
         for task in tasks:
             yield _attempt(function, task)
         return
+    open_mitsuba()  # its warnings come once, and workers take the library that it found
     with _pool(workers, threads) as pool:
         futures: dict[Future[Done[_Task, _Result]], _Task] = {}
         for task in tasks:

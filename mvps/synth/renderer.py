@@ -133,6 +133,31 @@ class Renderer:
         picture: Images = out[0]
         return picture
 
+    def coverage(self, view: View, samples: int = 16) -> Images:
+        """Share (H, W) float32 of the samples of a picture that meet a labelled face first.
+
+        The places of the samples are those of :meth:`light_images` and :meth:`diffuse`, so that a
+        pixel is covered as far as its value is made by the defect.
+        """
+        check_view(view, self.scene.part)
+        ops, world = self._world.ops, self._world
+        width, height = view.camera.image_size
+        out = np.zeros((1, height, width), np.float32)
+        label = self.scene.part.label
+        if label.any():
+            eye = make_eye(ops, view.camera)
+            plate = np.zeros(len(self._faces) - len(label), bool)
+            labelled = ops.table(np.concatenate([label > 0, plate]))
+
+            def sample(tile: Tile, at: Sample) -> list[Value]:
+                surface, _ = primary(world, eye, tile, at)
+                return [ops.select(surface.valid, ops.gather(labelled, surface.face), 0.0)]
+
+            for tile in tiles(ops, view.camera):
+                self._mean(tile, samples, sample, out)
+        share: Images = out[0]
+        return share
+
     def truth(self, view: View) -> Truth:
         """What is true of every pixel; see :class:`Truth`."""
         check_view(view, self.scene.part)
@@ -209,7 +234,7 @@ class Renderer:
         sample: Callable[[Tile, Sample], list[Value]],
         out: Images,
     ) -> None:
-        """Mean of the samples of a tile's pixels into its rows of ``out`` (n, H, W, 3)."""
+        """Mean of the samples of a tile's pixels into its rows of ``out`` (n, H, W[, 3])."""
         if not 1 <= samples <= MAX_SAMPLES:
             raise InputError("samples", f"{samples} is not in 1 to {MAX_SAMPLES}")
         ops = self._world.ops
@@ -218,9 +243,13 @@ class Renderer:
             at = Sample(self.seed, ops.index(number), ops.index(samples))
             total = [a + b for a, b in zip(total, sample(tile, at), strict=True)]
             ops.keep(*total)
+        rows = slice(tile.y0, tile.y1)
         for image, value in zip(out, total, strict=True):
+            if image.ndim == 2:
+                image[rows] = _flat(ops, value / samples, tile)
+                continue
             for channel in range(3):
-                image[tile.y0 : tile.y1, :, channel] = _flat(ops, value[channel] / samples, tile)
+                image[rows, :, channel] = _flat(ops, value[channel] / samples, tile)
 
     def _surfaces(self, view: View, tile: Tile, at: Any, out: Truth) -> None:
         ops = self._world.ops

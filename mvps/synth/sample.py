@@ -137,7 +137,7 @@ def _visible_specimen(station: Station, task: SampleTask) -> tuple[Specimen, lis
         truths = [(view, specimen.renderer.truth(view)) for view in station.views]
         if name.anomaly_class == OK:
             return specimen, [_Look(view, truth, None) for view, truth in truths]
-        masks = [specimen.mask(view, truth) for view, truth in truths]
+        masks = [specimen.mask(view, options.samples) for view in station.views]
         if _fitting(masks, [truth.part for _, truth in truths]):
             looks = [_Look(*seen, mask) for seen, mask in zip(truths, masks, strict=True)]
             return specimen, looks

@@ -1,7 +1,8 @@
-"""A camera's sensor: photons to digital numbers, and back.
+"""A camera's lens and sensor: photons to digital numbers, and back.
 
 The linear model of EMVA 1288 (release 4.0): shot noise of Poisson, read noise of Gauss, black
-level, gain, and a quantiser. Vignetting follows the cos^4 law in a chosen strength.
+level, gain, and a quantiser. The point spread is Gaussian; vignetting follows the cos^4 law in a
+chosen strength.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from mvps.errors import InputError
 
 BITS = (8, 12, 16)
+MAX_PSF_PX = 8.0
+PSF_REACH = 4.0  # deviations of the point spread; 6e-5 of the light falls beyond
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Sensor:
     black_level_dn : digital number of darkness
     gain : what electrons are multiplied by before they are digitised; full scale is then reached
         at full_well_e / gain
+    psf_px : deviation of the lens's Gaussian point spread, pixels; 0 for none
     vignetting : 0 to 1, the share of cos^4 fall-off: corners get 1 - 0.75 of it
     exposure : radiance 1 fills this share of the full well
     """
@@ -39,6 +43,7 @@ class Sensor:
     read_noise_e: float = 2.5
     black_level_dn: float = 0.0
     gain: float = 1.0
+    psf_px: float = 0.0
     vignetting: float = 0.0
     exposure: float = 1.0
 
@@ -53,6 +58,9 @@ class Sensor:
             raise InputError("sensor", "full well, gain and exposure are positive numbers")
         if not self.read_noise_e >= 0 or not 0 <= self.vignetting <= 1:
             raise InputError("sensor", "read noise is not negative, vignetting lies in 0 to 1")
+        if not 0 <= self.psf_px <= MAX_PSF_PX:
+            what = f"a point spread of {self.psf_px:g} px is not in 0 to {MAX_PSF_PX:g}"
+            raise InputError("sensor", what)
 
     @property
     def white(self) -> float:
@@ -77,10 +85,11 @@ def expose(
 
     Returns
     -------
-    pixels : same shape, uint8 or uint16: round(black + scale * fall-off * radiance + noise),
-        clipped to 0 and white; the full well clips before that
+    pixels : same shape, uint8 or uint16: round(black + scale * fall-off * radiance + noise) of the
+        radiance after the point spread, clipped to 0 and white; the full well clips before that
     """
-    share = radiance * np.float32(sensor.exposure) * fall_off(radiance.shape, sensor.vignetting)
+    arriving = spread(radiance, sensor.psf_px)
+    share = arriving * np.float32(sensor.exposure) * fall_off(radiance.shape, sensor.vignetting)
     if rng is not None and math.isfinite(sensor.full_well_e):
         electrons = rng.poisson(share * sensor.full_well_e).astype(np.float32)
         electrons += rng.standard_normal(radiance.shape, np.float32) * sensor.read_noise_e
@@ -92,7 +101,10 @@ def expose(
 
 
 def radiance_of(pixels: NDArray[Any], sensor: Sensor) -> NDArray[np.float32]:
-    """Inverse of :func:`expose`: exact to half a digital number where nothing is clipped."""
+    """Inverse of :func:`expose`: exact to half a digital number where nothing is clipped.
+
+    Exposure, black level and fall-off are inverted; the point spread is not.
+    """
     share = (pixels.astype(np.float64) - sensor.black_level_dn) / sensor.scale
     return np.asarray(share / fall_off(pixels.shape, sensor.vignetting), np.float32)
 
@@ -104,6 +116,18 @@ def exposure_for(images: NDArray[Any], level: float = 0.85, percent: float = 99.
     """
     bright = float(np.percentile(images, percent))
     return level / bright if bright > 0 else 1.0
+
+
+def spread(radiance: NDArray[Any], psf_px: float) -> NDArray[Any]:
+    """Radiance (H, W) or (H, W, 3) float32 after a point spread, mirrored at the borders."""
+    if not psf_px:
+        return radiance
+    import cv2
+
+    side = 2 * math.ceil(PSF_REACH * psf_px) + 1
+    light = np.ascontiguousarray(radiance, np.float32)
+    blurred = cv2.GaussianBlur(light, (side, side), psf_px, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(blurred)
 
 
 def fall_off(shape: tuple[int, ...], strength: float) -> NDArray[np.float32]:

@@ -20,7 +20,6 @@ from mvps.synth.placing import Jitter, Placement, draw_placement, place
 from mvps.synth.renderer import Renderer
 from mvps.synth.scene import Scene
 from mvps.synth.station import Station
-from mvps.synth.truth import Truth
 from mvps.synth.views import View
 
 
@@ -43,16 +42,9 @@ class Specimen:
     defects: tuple[Defect, ...] = ()
     attempt: int = 0
 
-    def mask(self, view: View, truth: Truth) -> NDArray[np.bool_]:
-        """(H, W), where a view with this truth sees the defects.
-
-        The faces that a defect changed are labelled in the truth; those that it took away are
-        looked for where the sound part showed them.
-        """
-        mask = truth.label > 0
-        for sound in self.before:
-            mask = mask | defect_mask(None, sound, view)
-        return mask
+    def mask(self, view: View, samples: int) -> NDArray[np.bool_]:
+        """(H, W), where a picture of so many samples a pixel shows the defects."""
+        return defect_mask((self.renderer, *self.before), view, samples)
 
 
 def place_specimen(

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mvps.calib import Camera, published_cameras, read_cameras
 from mvps.calib.geometry import pose, unproject
@@ -25,6 +26,7 @@ from mvps.synth.mesh import Mesh
 from mvps.synth.parts import Part
 from mvps.synth.placing import Jitter
 from mvps.synth.renderer import Renderer
+from mvps.synth.renderer_light import lamp_rows
 from mvps.synth.sensor import Sensor
 from mvps.synth.shot import Exposure, ShotSettings, meter
 from mvps.synth.subjects import find_part
@@ -40,6 +42,10 @@ from mvps.synth.views import (
 from mvps.yaml_nodes import did_you_mean
 
 READ_NOISE_E = 6.0
+# Of the lens of pictures with noise. Diffraction alone spreads light by 0.42 wavelengths times the
+# f-number (Gauss fitted to Airy): 0.54 px at f/5.6 on pixels of 2.4 um, at f/8 on those of 3.45 um.
+PSF_PX = 0.55
+VIGNETTING = 0.1  # corners get 7.5% less, every light of a view alike, so normals keep their angles
 METER_SIDE = 160  # px, the longest side of the pictures that set an exposure
 METER_SAMPLES = 4
 
@@ -66,12 +72,29 @@ class Station:
     warnings: tuple[str, ...] = ()
 
 
-def make_sensor(bits: int, *, noise: bool, full_well: float, black_level: float = 0.0) -> Sensor:
-    """The camera of the rig; without noise it counts endless electrons."""
-    if not noise:
-        return Sensor(bits=bits, full_well_e=math.inf, read_noise_e=0.0, black_level_dn=black_level)
+def make_sensor(
+    bits: int,
+    *,
+    noise: bool,
+    full_well: float,
+    black_level: float = 0.0,
+    psf_px: float | None = None,
+    vignetting: float | None = None,
+) -> Sensor:
+    """The camera of the rig; without noise it counts endless electrons behind a perfect lens.
+
+    Parameters
+    ----------
+    psf_px, vignetting : of the lens; None is that of the rig with noise, and 0 without
+    """
+    lens = (PSF_PX, VIGNETTING) if noise else (0.0, 0.0)
     return Sensor(
-        bits=bits, full_well_e=full_well, read_noise_e=READ_NOISE_E, black_level_dn=black_level
+        bits=bits,
+        full_well_e=full_well if noise else math.inf,
+        read_noise_e=READ_NOISE_E if noise else 0.0,
+        black_level_dn=black_level,
+        psf_px=lens[0] if psf_px is None else psf_px,
+        vignetting=lens[1] if vignetting is None else vignetting,
     )
 
 
@@ -90,9 +113,16 @@ def station_of(category: str, options: DatasetOptions) -> Station:
         what = "holds near lights, whose normals need a distance"
         raise InputError(options.light_file, what, "take --normals truth, or solve --raw stacks")
     views = views_of(subject.part, FIVE[: options.views], (options.width, options.height), lights)
-    sensor = make_sensor(options.bits, noise=options.noise, full_well=options.full_well)
+    sensor = make_sensor(
+        options.bits,
+        noise=options.noise,
+        full_well=options.full_well,
+        psf_px=options.psf,
+        vignetting=options.vignetting,
+    )
     settings = ShotSettings(options.samples, sensor, interreflection=options.interreflection)
-    return Station(subject.name, subject.part, views, settings, {}, subject.warnings)
+    warnings = (*subject.warnings, *below_horizon(views))
+    return Station(subject.name, subject.part, views, settings, {}, warnings)
 
 
 def with_exposures(station: Station, renderers: Iterable[Renderer]) -> Station:
@@ -229,6 +259,32 @@ def cut_off(views: Sequence[View], part: Mesh) -> tuple[str, ...]:
                 "take a smaller part or another camera"
             )
     return tuple(lines)
+
+
+def below_horizon(views: Sequence[View], *, plate: bool = True) -> tuple[str, ...]:
+    """A line where lights stand behind what a camera sees, and one where the plate hides them.
+
+    Parameters
+    ----------
+    plate : there is one, so that lamps below it light nothing
+    """
+    behind = {view.name: _numbers(view.lights.directions[:, 2] <= 0) for view in views}
+    world = {view.name: lamp_rows(view.lights, view.camera)[:, 2] for view in views if plate}
+    below = {name: _numbers(height <= 0) for name, height in world.items()}
+    lines = []
+    for found, what in (
+        (behind, "behind the part as the camera sees it (z <= 0; check the convention)"),
+        (below, "below the plate, which light nothing"),
+    ):
+        named = "; ".join(f"{name} {numbers}" for name, numbers in found.items() if numbers)
+        if named:
+            lines.append(f"lights {what}: {named}")
+    return tuple(lines)
+
+
+def _numbers(chosen: NDArray[np.bool_]) -> str:
+    """``L02, L05`` of lamps (K,)."""
+    return ", ".join(f"L{number:02d}" for number in np.flatnonzero(chosen) + 1)
 
 
 def _small(view: View) -> View:

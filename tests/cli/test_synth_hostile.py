@@ -45,6 +45,8 @@ def refused(
         (("--full-well", "inf"), "--full-well: inf is outside"),
         (("--vignetting", "1"), "--vignetting: 1.0 is outside 0 to 0.9"),
         (("--vignetting", "nan"), "--vignetting: nan is outside"),
+        (("--psf", "9"), "--psf: 9.0 is outside 0 to 8"),
+        (("--psf", "nan"), "--psf: nan is outside"),
         (("--turn", "nan"), "must be finite"),
         (("--bits", "7", "--json"), "7 bits"),
         (("--lights", "TWO"), "2 lights, at least 3"),

@@ -68,7 +68,8 @@ def test_options_are_read_as_they_were_written(tmp_path: Path) -> None:
     options = DatasetOptions(
         ("a", "b"), defects=("dent",), light_file="ring.lp", noise=False, full_well=1e5, seed=7
     )
-    for each in (options, SMALL, DatasetOptions(("a",))):
+    lens = DatasetOptions(("a",), psf=0.3, vignetting=0.0)
+    for each in (options, lens, SMALL, DatasetOptions(("a",))):
         write_settings(each, tmp_path)
         assert read_settings(tmp_path / "dataset.yml") == each
 

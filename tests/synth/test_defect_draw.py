@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from defect_parts import LOOKS, block, open_edges, pinned, plain
 
 from mvps.errors import InputError
 from mvps.synth.defect_draw import RANGES, STEEPEST, draw_defect
+from mvps.synth.defect_matter import contrast
 from mvps.synth.defects import KINDS, apply_defect
 from mvps.synth.mesh import join
 from mvps.synth.parts import Part
@@ -124,3 +127,12 @@ def test_a_crack_along_the_long_thin_walls_of_a_rod_takes_a_moderate_mesh() -> N
     damaged = apply_defect(rod.mesh, rod.looks, crack).mesh
     assert (damaged.label > 0).any()
     assert len(damaged.faces) < 200_000
+
+
+def test_stains_are_drawn_where_they_can_be_told_from_what_they_lie_on() -> None:
+    """One colour in four is that of this block to a fifth: drawn blindly, it would not show."""
+    pale = replace(LOOKS["part"], colour=(0.55, 0.55, 0.5))
+    part = Part("pale", block(), {**LOOKS, "part": pale})
+    for seed in range(12):
+        stain = np.array(drawn("discoloration", seed, part).parameters["colour"])
+        assert contrast(np.array(pale.colour), stain) >= 0.25

@@ -7,12 +7,31 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mvps.errors import InputError
 from mvps.synth import mesh_refine
 from mvps.synth.mesh import corner_normals, face_normals, find_edges, make_mesh, volume
-from mvps.synth.mesh_refine import near_path, refine, rounded
+from mvps.synth.mesh_refine import Region, refine, rounded
 from mvps.synth.shapes import cylinder, plate
+
+
+def near_path(points: NDArray[np.float64], radius_mm: float) -> Region:
+    """Region of the triangles that may come within a radius of a path (N, 3) of N >= 1 points."""
+    path = np.atleast_2d(np.asarray(points, np.float64))
+
+    def touches(corners: NDArray[np.float64]) -> NDArray[np.bool_]:
+        middle = corners.mean(axis=1)
+        reach = np.linalg.norm(corners - middle[:, None], axis=2).max(axis=1) + radius_mm
+        nearest = np.linalg.norm(middle - path[0], axis=1)
+        for start, end in itertools.pairwise(path):
+            along = end - start
+            share = (middle - start) @ along / max(float(along @ along), 1e-30)
+            foot = start + np.clip(share, 0, 1)[:, None] * along
+            nearest = np.minimum(nearest, np.linalg.norm(middle - foot, axis=1))
+        return np.asarray(nearest <= reach)
+
+    return touches
 
 
 def test_a_mask_is_refined_to_the_length_asked_for_and_the_mesh_stays_closed() -> None:
@@ -82,25 +101,20 @@ def test_what_is_flat_is_left_alone_by_rounding() -> None:
     assert len(rounded(block, 0.01).faces) == len(block.faces)
 
 
-@pytest.mark.parametrize("smooth", [False, True])
-def test_refining_a_round_part_keeps_facets_or_the_surface_as_asked(smooth: bool) -> None:
+def test_refining_a_round_part_keeps_its_facets() -> None:
     coarse = cylinder(5.0, 4.0, segments=16)
-    fine = refine(coarse, np.ones(len(coarse.faces), np.bool_), 0.5, smooth=smooth)
+    fine = refine(coarse, np.ones(len(coarse.faces), np.bool_), 0.5)
 
-    if smooth:
-        assert volume(fine) == pytest.approx(np.pi * 100, rel=5e-3)
-    else:
-        assert volume(fine) == pytest.approx(volume(coarse), rel=1e-12)
+    assert volume(fine) == pytest.approx(volume(coarse), rel=1e-12)
 
 
-@pytest.mark.parametrize("smooth", [False, True])
-def test_normals_that_a_mesh_keeps_are_shared_out_as_shading_does(smooth: bool) -> None:
+def test_normals_that_a_mesh_keeps_are_shared_out_as_shading_does() -> None:
     """Halfway between corners 60 degrees apart, the normal is 30 degrees from either."""
     tilted = [[0.0, 0, 1], [np.sin(np.pi / 3), 0, 0.5], [0, 0, 1]]
     mesh = make_mesh([[0, 0, 0], [2, 0, 0], [0, 1.2, 0]], [[0, 1, 2]])
     mesh = replace(mesh, normals=np.array([tilted]))
 
-    fine = refine(mesh, np.ones(1, np.bool_), 1.3, smooth=smooth)
+    fine = refine(mesh, np.ones(1, np.bool_), 1.3)
 
     assert fine.normals is not None
     at_middle = np.isclose(fine.vertices[fine.faces][..., 0], 1.0, atol=0.2)
@@ -119,4 +133,4 @@ def test_edges_that_need_too_many_triangles_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(mesh_refine, "MAX_FACES", 10_000)
     block = plate(400, 300, 2)
     with pytest.raises(InputError, match="need more than 10000 triangles"):
-        refine(block, np.ones(len(block.faces), np.bool_), 0.01, smooth=False)
+        refine(block, np.ones(len(block.faces), np.bool_), 0.01)

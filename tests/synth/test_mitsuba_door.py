@@ -81,6 +81,19 @@ def test_without_a_library_one_line_advises_and_the_slow_variant_runs(monkeypatc
         door.open_mitsuba("llvm_ad_rgb")
 
 
+def test_a_variable_that_names_no_file_is_told_in_one_line(monkeypatch, tmp_path, capsys) -> None:
+    pytest.importorskip("mitsuba", reason="Mitsuba is not installed (extra synth)")
+    gone = tmp_path / "libLLVM.so.19.1"
+    monkeypatch.setenv(door.VARIABLE, str(gone))
+    monkeypatch.setattr(door, "_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(door, "ADVICE", "")
+    assert door.open_mitsuba().variant() == "scalar_rgb"
+    door.open_mitsuba()
+    said = [line for line in capsys.readouterr().err.splitlines() if door.VARIABLE in line]
+    assert len(said) == 1
+    assert f"names {gone}, which is no file" in said[0]
+
+
 def test_without_mitsuba_the_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "mitsuba", None)
     with pytest.raises(InputError, match=r"mvps\[synth\]"):

@@ -13,7 +13,7 @@ from mvps.errors import InputError
 from mvps.lights import LightRig, from_directions
 from mvps.stereo import solve
 from mvps.synth.materials import PRESETS, preset
-from mvps.synth.mesh import make_mesh
+from mvps.synth.mesh import join, make_mesh
 from mvps.synth.renderer import Renderer
 from mvps.synth.scene import Scene
 from mvps.synth.sensor import Sensor, expose, exposure_for
@@ -54,6 +54,34 @@ def test_radiance_is_albedo_times_intensity_times_cosine() -> None:
     expected = np.array(MATT.colour) * [[1, 2, 3], [0.5, 0.5, 0.5]] * [[0.8], [1.0]]
     # Normal and light agree to float32 rounding of the directions.
     assert np.abs(images - expected[:, None, None]).max() < 1e-6
+
+
+def test_a_picture_of_two_colours_is_their_mix_by_coverage() -> None:
+    """The samples that tell how far a defect covers a pixel are those that make its value."""
+    sound, stain = tile(10.0), tile(3.7, 1e-3, (0.43, -0.35))
+    part = join([sound, replace(stain, materials=("stain",))])
+    part = replace(part, label=np.array([0, 0, 1, 1], np.int16))
+    dark = replace(MATT, colour=(0.1, 0.2, 0.3))
+    renderer = Renderer(Scene(part, {"part": MATT, "stain": dark}, None), seed=2)
+    lights = from_directions([[0.0, 0.0, 1.0]])
+    view = five_views(8.0, (64, 64), lights=lights, centre_height_mm=0.0)[0]
+    share = renderer.coverage(view, samples=8)[..., None]
+    image = renderer.light_images(view, samples=8)[0]
+    mixed = share * np.array(dark.colour) + (1 - share) * np.array(MATT.colour)
+    assert np.abs(image - mixed).max() < 1e-6
+    rim = np.count_nonzero((share > 0) & (share < 1))
+    assert 90 < rim < 120  # four sides of 26 px
+    # Samples lie evenly in their pixels: the covered area is that of the stain, at 7.1 px/mm.
+    assert share.sum() == pytest.approx((3.7 * 64 / 1.12 / 8.0) ** 2, rel=0.01)
+
+
+def test_nothing_is_covered_where_no_face_is_labelled_or_the_labelled_ones_are_hidden() -> None:
+    part = join([tile(10.0, 1.0), tile(3.0, 0.5)])
+    part = replace(part, label=np.array([0, 0, 1, 1], np.int16))
+    view = five_views(8.0, (32, 32), centre_height_mm=0.0)[0]
+    for label in (part.label, np.zeros_like(part.label)):
+        renderer = Renderer(matt_scene(replace(part, label=label)))
+        assert not renderer.coverage(view, samples=4).any()
 
 
 def test_lamps_near_the_part_fall_off_by_the_square_and_along_their_axis() -> None:
@@ -107,10 +135,14 @@ def test_a_seed_gives_the_same_bytes_whatever_the_tiles_and_threads(monkeypatch)
     view = five_views(10.0, (48, 40))[1]
     first = Renderer(scene, seed=3).light_images(view, samples=3)
     picture = Renderer(scene, seed=3).diffuse(view, samples=3)
+    marked = replace(scene, part=replace(ball(), label=np.ones_like(ball().label)))
+    covered = Renderer(marked, seed=3).coverage(view, samples=3)
+    assert 0 < covered.mean() < 1
     monkeypatch.setattr("mvps.synth.renderer_rays.TILE", 48 * 7)
     again = Renderer(scene, seed=3)
     assert again.light_images(view, samples=3).tobytes() == first.tobytes()
     assert again.diffuse(view, samples=3).tobytes() == picture.tobytes()
+    assert Renderer(marked, seed=3).coverage(view, samples=3).tobytes() == covered.tobytes()
     one_by_one = np.stack(list(again.each_light(view, samples=3)))
     assert one_by_one.tobytes() == first.tobytes()
     assert Renderer(scene, seed=4).light_images(view, samples=3).tobytes() != first.tobytes()
