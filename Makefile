@@ -9,27 +9,31 @@ PARTS := jst_header dht11
 
 .PHONY: demo demo-detect test bench lint clean
 
-$(BIN)/.base: pyproject.toml setup.py constraints.txt $(wildcard kernels/*)
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
+SOURCES := pyproject.toml setup.py constraints.txt $(wildcard kernels/*)
+INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e
+
+$(BIN)/.base: $(SOURCES)
+	$(INSTALL) .
 	@touch $@
 
-$(BIN)/.dev: $(BIN)/.base
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
+# Each builds the core, so that one of them is enough: what they install holds the base.
+$(BIN)/.dev: $(SOURCES)
+	$(INSTALL) '.[dev]'
+	@touch $(BIN)/.base $@
 
 demo: $(BIN)/.base ## install, solve the sample capture, compare it with its ground truth
 	$(BIN)/mvps normals examples/sample_capture $(OUT) --quality
 	$(BIN)/mvps evaluate normals $(OUT) --truth examples/sample_capture/truth
 
-$(BIN)/.detect: $(BIN)/.base
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[detect,onnx,plot]'
-	@touch $@
+$(BIN)/.detect: $(SOURCES)
+	$(INSTALL) '.[detect,onnx,plot]'
+	@touch $(BIN)/.base $@
 
 demo-detect: $(BIN)/.detect ## raw photographs, normals, a trained detector, verdicts, its report
 	$(BIN)/python examples/fetch_encoder.py
 	$(foreach part,$(PARTS),$(BIN)/mvps normals $(RAW)/$(part) $(DETECT_OUT)/solved/$(part) &&) true
-	$(BIN)/mvps detect train examples/small_dataset $(DETECT_OUT)/run --encoder focus-vits14 --size 224 --batch 8 --steps 120
+	$(BIN)/mvps detect train examples/small_dataset $(DETECT_OUT)/run --encoder focus-vits14 --size 224 --batch 8 --steps 60 --by-place
 	$(BIN)/mvps detect score $(DETECT_OUT)/run examples/small_dataset
 	$(BIN)/mvps detect predict $(DETECT_OUT)/run $(addprefix $(DETECT_OUT)/solved/,$(PARTS))
 	$(BIN)/mvps detect report $(DETECT_OUT)/run --scores $(DETECT_OUT)/run/scores/small_dataset
