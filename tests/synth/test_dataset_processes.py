@@ -59,6 +59,8 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: int) -> None:
     run = subprocess.Popen(
         [sys.executable, script, tmp_path],
         env=os.environ | {"PYTHONPATH": places},
+        # A shell that runs the tests in the background hands down an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         stderr=subprocess.DEVNULL,
     )
     workers = _when(lambda: found if len(found := _processes(tmp_path)) == 2 else None)
