@@ -80,7 +80,9 @@ class RunProgress(OnScreen):
             self._total -= result.raw_pixels
         elif result.status == "failed":
             self._total -= self._sizes[result.stack] - result.raw_pixels
-        self._bar.update(self._task, stacks=self._text(), total=self._total)
+        with self._lock:
+            done = self._pixels
+        self._bar.update(self._task, stacks=self._text(), total=self._total, completed=done)
         now = time.perf_counter()
         if not self._bar.disable and self._bar.live.is_started:
             return
